@@ -1,0 +1,150 @@
+// The configuration as plain structs with its defaults: what the YAML file says, already checked for types, units
+// and references, not yet compiled. Source of the keys and defaults: docs/configuration.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "jose/algorithm.h"
+
+namespace lotagate::config {
+
+struct Listener {
+  SocketAddress address;
+  std::vector<Network> trusted_proxies;  // peers whose X-Forwarded-For names the client
+};
+
+struct Url {  // http://host[:port][/path]; https is refused for endpoints until upstream TLS exists
+  std::string text;
+  std::string scheme;
+  std::string host;  // lower case, without brackets
+  std::uint16_t port = 80;
+  std::string path;  // begins with '/', or empty
+};
+
+struct Timeouts {  // of the listener's side and of connections kept
+  milliseconds header = std::chrono::seconds(10);         // whole request head, absolute
+  milliseconds body_progress = std::chrono::seconds(30);  // between two reads of a request body
+  milliseconds write_progress = std::chrono::seconds(30); // between two writes to a client
+  milliseconds client_idle = std::chrono::seconds(60);
+  milliseconds upstream_idle = std::chrono::seconds(50);
+  milliseconds drain = std::chrono::seconds(30);
+};
+
+struct Limits {
+  std::size_t head = 32 * 1024;  // bytes of a request head, and of a response head; 1 KiB to 60 KiB
+  std::size_t fields = 100;
+  std::size_t target = 8 * 1024;
+  std::size_t token = 8 * 1024;
+  std::uint64_t body = 10ull * 1024 * 1024;
+  std::uint32_t connections = 10000;  // client connections of the whole process
+};
+
+struct ServiceTimeouts {
+  milliseconds connect = std::chrono::seconds(2);
+  milliseconds first_byte = std::chrono::seconds(30);
+  milliseconds between_bytes = std::chrono::seconds(60);
+};
+
+struct Service {
+  std::string name;
+  std::vector<Url> endpoints;  // at least one
+  ServiceTimeouts timeouts;
+};
+
+struct Jwks {  // exactly one of both
+  std::optional<Url> url;  // http or https
+  std::string file;
+  seconds refresh = std::chrono::minutes(5);
+  seconds max_stale = std::chrono::hours(24);
+};
+
+struct Issuer {
+  std::string issuer;
+  std::vector<std::string> audiences;
+  std::vector<jose::Algorithm> algorithms;  // at least one
+  Jwks jwks;
+};
+
+struct Authentication {
+  seconds clock_skew = seconds(30);  // at most 60
+  std::vector<Issuer> issuers;
+  std::size_t token_cache_bytes = 16 * 1024 * 1024;  // per worker
+};
+
+struct UserManagement {
+  Url url;
+  std::string token;  // content of token_file, trimmed
+  std::string token_file;
+  milliseconds fresh_for = seconds(5);
+  milliseconds stale_for = std::chrono::minutes(10);
+  milliseconds timeout = seconds(2);
+  std::uint32_t max_users = 100000;  // entries the directory keeps
+};
+
+enum class LimitKey : std::uint8_t { user, address };
+
+struct RateLimit {
+  std::string name;
+  LimitKey key = LimitKey::user;
+  std::uint32_t tokens = 0;          // burst, at least 1
+  double refill_per_second = 0;      // above 0
+  bool report_only = false;
+};
+
+// Permissions a method needs; the method "*" stands for every method without an entry of its own.
+struct MethodRequirement {
+  std::string method;
+  std::vector<std::string> permissions;  // all of them
+};
+
+enum class ErrorMode : std::uint8_t { transform, passthrough };
+
+struct Route {
+  std::string name;  // label in metrics and logs; default: the path
+  std::string path;  // canonical, begins with '/', no trailing '/' but for "/"
+  std::string host;  // lower case; empty: any
+  std::vector<std::string> methods;                            // empty: any
+  std::vector<std::pair<std::string, std::string>> headers;    // name (lower case) and exact value, all must match
+  std::size_t service = 0;                                     // index in Config::services
+  bool is_public = false;
+  std::vector<MethodRequirement> require;
+  std::vector<std::size_t> limits;  // indices in Config::rate_limits
+  std::optional<std::uint64_t> max_body;
+  ErrorMode errors = ErrorMode::transform;
+  bool forward_token = false;
+};
+
+struct AccessLog {
+  std::string file = "-";  // "-": standard output; empty: off
+  std::size_t buffer_bytes = 1024 * 1024;  // per worker; beyond it lines are dropped and counted
+};
+
+struct RateLimitTable {
+  std::size_t memory_bytes = 16 * 1024 * 1024;
+};
+
+struct Config {
+  std::string file;  // where it was read from
+  std::vector<Listener> listeners;
+  std::optional<SocketAddress> admin;
+  std::uint32_t workers = 0;  // 0: one per core
+  Timeouts timeouts;
+  Limits limits;
+  std::vector<Service> services;
+  Authentication authentication;
+  std::optional<UserManagement> user_management;
+  std::vector<RateLimit> rate_limits;
+  RateLimitTable rate_limit_table;
+  std::vector<Route> routes;
+  AccessLog access_log;
+  std::uint64_t content_hash = 0;  // of the file's bytes: the config hash that metrics show
+};
+
+}  // namespace lotagate::config
