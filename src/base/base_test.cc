@@ -27,9 +27,9 @@ TEST(JsonEscape, EscapesEverythingThatCouldBreakALine) {
 
 TEST(JsonEscape, KeepsValidUtf8AndReplacesTheRest) {
   EXPECT_EQ(escaped("\xC3\xA9 \xF0\x9F\x98\x80"), "\xC3\xA9 \xF0\x9F\x98\x80");
-  EXPECT_EQ(escaped("\xC0\xAF"), "\\ufffd\\ufffd");              // overlong
-  EXPECT_EQ(escaped("\xED\xA0\x80"), "\\ufffd\\ufffd\\ufffd");   // surrogate
-  EXPECT_EQ(escaped("\xE2\x80"), "\\ufffd\\ufffd");              // truncated
+  EXPECT_EQ(escaped("\xC0\xAF"), "\\ufffd\\ufffd");             // overlong
+  EXPECT_EQ(escaped("\xED\xA0\x80"), "\\ufffd\\ufffd\\ufffd");  // surrogate
+  EXPECT_EQ(escaped("\xE2\x80"), "\\ufffd\\ufffd");             // truncated
 }
 
 TEST(ParseDecimal, TakesDigitsOnly) {

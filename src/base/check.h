@@ -7,8 +7,8 @@ namespace lotagate {
 
 }  // namespace lotagate
 
-#define LG_CHECK(condition, message)                                                \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]]                                                  \
-      ::lotagate::check_failed(#condition, __FILE__, __LINE__, message);            \
+#define LG_CHECK(condition, message)                                     \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]]                                       \
+      ::lotagate::check_failed(#condition, __FILE__, __LINE__, message); \
   } while (false)

@@ -46,10 +46,10 @@ enum class Origin : std::uint8_t { downstream, upstream, internal };
 struct Error {
   ErrorCode code = ErrorCode::internal;
   Origin origin = Origin::internal;
-  bool retry_safe = false;        // the request provably was not processed, or no byte of an answer came
-  std::uint16_t status = 0;       // 0: the table's; set only for upstream_error, which keeps the backend's status
-  std::string_view reason = {};   // for log and metric only, never shown to the client
-  std::string_view detail = {};   // shown to the client; empty: the table's
+  bool retry_safe = false;       // the request provably was not processed, or no byte of an answer came
+  std::uint16_t status = 0;      // 0: the table's; set only for upstream_error, which keeps the backend's status
+  std::string_view reason = {};  // for log and metric only, never shown to the client
+  std::string_view detail = {};  // shown to the client; empty: the table's
 };
 
 struct ErrorInfo {

@@ -28,10 +28,10 @@ struct Url {  // http://host[:port][/path]; https is refused for endpoints until
   std::string path;  // begins with '/', or empty
 };
 
-struct Timeouts {  // of the listener's side and of connections kept
-  milliseconds header = std::chrono::seconds(10);         // whole request head, absolute
-  milliseconds body_progress = std::chrono::seconds(30);  // between two reads of a request body
-  milliseconds write_progress = std::chrono::seconds(30); // between two writes to a client
+struct Timeouts {                                          // of the listener's side and of connections kept
+  milliseconds header = std::chrono::seconds(10);          // whole request head, absolute
+  milliseconds body_progress = std::chrono::seconds(30);   // between two reads of a request body
+  milliseconds write_progress = std::chrono::seconds(30);  // between two writes to a client
   milliseconds client_idle = std::chrono::seconds(60);
   milliseconds upstream_idle = std::chrono::seconds(50);
   milliseconds drain = std::chrono::seconds(30);
@@ -58,9 +58,10 @@ struct Service {
   ServiceTimeouts timeouts;
 };
 
-struct Jwks {  // exactly one of both
-  std::optional<Url> url;  // http or https
-  std::string file;
+struct Jwks {                // exactly one of both
+  std::optional<Url> url;    // http or https
+  std::string file;          // absolute, or relative to where the process was started
+  std::string file_content;  // as read at load
   seconds refresh = std::chrono::minutes(5);
   seconds max_stale = std::chrono::hours(24);
 };
@@ -93,8 +94,8 @@ enum class LimitKey : std::uint8_t { user, address };
 struct RateLimit {
   std::string name;
   LimitKey key = LimitKey::user;
-  std::uint32_t tokens = 0;          // burst, at least 1
-  double refill_per_second = 0;      // above 0
+  std::uint32_t tokens = 0;      // burst, at least 1
+  double refill_per_second = 0;  // above 0
   bool report_only = false;
 };
 
@@ -107,12 +108,12 @@ struct MethodRequirement {
 enum class ErrorMode : std::uint8_t { transform, passthrough };
 
 struct Route {
-  std::string name;  // label in metrics and logs; default: the path
-  std::string path;  // canonical, begins with '/', no trailing '/' but for "/"
-  std::string host;  // lower case; empty: any
-  std::vector<std::string> methods;                            // empty: any
-  std::vector<std::pair<std::string, std::string>> headers;    // name (lower case) and exact value, all must match
-  std::size_t service = 0;                                     // index in Config::services
+  std::string name;                                          // label in metrics and logs; default: the path
+  std::string path;                                          // canonical, begins with '/', no trailing '/' but for "/"
+  std::string host;                                          // lower case; empty: any
+  std::vector<std::string> methods;                          // empty: any
+  std::vector<std::pair<std::string, std::string>> headers;  // name (lower case) and exact value, all must match
+  std::size_t service = 0;                                   // index in Config::services
   bool is_public = false;
   std::vector<MethodRequirement> require;
   std::vector<std::size_t> limits;  // indices in Config::rate_limits
@@ -122,7 +123,7 @@ struct Route {
 };
 
 struct AccessLog {
-  std::string file = "-";  // "-": standard output; empty: off
+  std::string file = "-";                  // "-": standard output; empty: off
   std::size_t buffer_bytes = 1024 * 1024;  // per worker; beyond it lines are dropped and counted
 };
 

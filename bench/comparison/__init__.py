@@ -1,0 +1,1 @@
+"""What bench/compare is made of: processes, identity, candidates, load, report. Standard library only."""

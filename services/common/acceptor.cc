@@ -1,0 +1,205 @@
+#include "common/acceptor.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/check.h"
+#include "common/startup_error.h"
+
+namespace lotagate::services {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Bursts of connections wait here instead of losing their SYN, which would cost each of them a second.
+constexpr int kBacklog = 1024;
+// How long the loop rests when the process has no descriptor, thread or connection to spare.
+constexpr int kOverloadPauseMs = 20;
+
+// Every socket is IPv6 in the mapped form for IPv4, except that a v4 address binds a v4 socket.
+socklen_t to_sockaddr(const SocketAddress& address, sockaddr_storage& out) {
+  std::memset(&out, 0, sizeof out);
+  if (address.ip.is_v4()) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(out);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    std::memcpy(&v4.sin_addr, address.ip.bytes.data() + 12, 4);
+    return sizeof v4;
+  }
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(out);
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(address.port);
+  std::memcpy(&v6.sin6_addr, address.ip.bytes.data(), 16);
+  return sizeof v6;
+}
+
+SocketAddress from_sockaddr(const sockaddr_storage& in) {
+  SocketAddress address;
+  if (in.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(in);
+    address.ip.bytes[10] = address.ip.bytes[11] = 0xFF;
+    std::memcpy(address.ip.bytes.data() + 12, &v4.sin_addr, 4);
+    address.port = ntohs(v4.sin_port);
+  } else {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(in);
+    std::memcpy(address.ip.bytes.data(), &v6.sin6_addr, 16);
+    address.port = ntohs(v6.sin6_port);
+  }
+  return address;
+}
+
+[[noreturn]] void fail_listen(const SocketAddress& address, int error) {
+  throw StartupError(fmt::format("cannot listen on {}: {}", to_string(address), std::strerror(error)));
+}
+
+}  // namespace
+
+bool Connection::wait_for_request(milliseconds time) {
+  {
+    std::scoped_lock lock(acceptor_->mutex_);
+    if (acceptor_->stopping_) return false;
+    idle_ = true;
+    idle_since_ = steady_clock::now();
+  }
+  pollfd waiting{fd_, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&waiting, 1, static_cast<int>(time.count()));
+  } while (ready < 0 && errno == EINTR);
+
+  std::scoped_lock lock(acceptor_->mutex_);
+  idle_ = false;
+  return ready == 1 && (waiting.revents & POLLIN) != 0 && !acceptor_->stopping_;
+}
+
+Acceptor::Acceptor(const SocketAddress& listen, std::size_t max_connections)
+    : max_connections_(max_connections), address_(listen) {
+  sockaddr_storage name;
+  socklen_t length = to_sockaddr(listen, name);
+  listen_fd_ = ::socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listen_fd_ < 0) fail_listen(listen, errno);
+  // Only the address is reused: with SO_REUSEPORT a second service would start on a busy port and take half of its
+  // calls.
+  int on = 1;
+  ::setsockopt(listen_fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(listen_fd_, reinterpret_cast<sockaddr*>(&name), length) != 0 || ::listen(listen_fd_, kBacklog) != 0) {
+    int error = errno;
+    ::close(listen_fd_);
+    fail_listen(listen, error);
+  }
+  length = sizeof name;
+  LG_CHECK(::getsockname(listen_fd_, reinterpret_cast<sockaddr*>(&name), &length) == 0, "a bound socket has a name");
+  address_ = from_sockaddr(name);
+}
+
+Acceptor::~Acceptor() {
+  if (listen_fd_ >= 0) ::close(listen_fd_);
+  LG_CHECK(connections_.empty(), "an acceptor that ran was not finished");
+}
+
+void Acceptor::run(int stop_fd, const Serve& serve) {
+  while (true) {
+    bool room = make_room();
+    pollfd waiting[] = {{stop_fd, POLLIN, 0}, {listen_fd_, POLLIN, 0}};
+    int ready = room ? ::poll(waiting, 2, -1) : ::poll(waiting, 1, kOverloadPauseMs);
+    LG_CHECK(ready >= 0 || errno == EINTR, "poll of the listening socket");
+    if (ready < 0) continue;
+    if (waiting[0].revents != 0) break;
+    if (room) accept_one(serve);
+  }
+  ::close(std::exchange(listen_fd_, -1));
+  std::scoped_lock lock(mutex_);
+  stopping_ = true;
+  for (auto& connection : connections_) {
+    if (connection.idle_ && !connection.finished_) ::shutdown(connection.fd_, SHUT_RDWR);
+  }
+}
+
+void Acceptor::finish(milliseconds grace) {
+  {
+    std::unique_lock lock(mutex_);
+    finished_.wait_for(lock, grace, [this] { return std::ranges::all_of(connections_, &Connection::finished_); });
+    for (auto& connection : connections_) {
+      if (!connection.finished_) ::shutdown(connection.fd_, SHUT_RDWR);
+    }
+  }
+  for (auto& connection : connections_) connection.thread_.join();
+  connections_.clear();
+}
+
+// At the bound, the connection that has been idle for longest makes room: a kept one must never starve a new one.
+bool Acceptor::make_room() {
+  reap_finished();
+  std::scoped_lock lock(mutex_);
+  if (connections_.size() < max_connections_) return true;
+  Connection* oldest = nullptr;
+  for (auto& connection : connections_) {
+    if (!connection.idle_ || connection.finished_) continue;
+    if (oldest == nullptr || connection.idle_since_ < oldest->idle_since_) oldest = &connection;
+  }
+  if (oldest != nullptr) ::shutdown(oldest->fd_, SHUT_RDWR);
+  return false;
+}
+
+void Acceptor::reap_finished() {
+  std::list<Connection> gone;
+  {
+    std::scoped_lock lock(mutex_);
+    for (auto it = connections_.begin(); it != connections_.end();) {
+      auto next = std::next(it);
+      if (it->finished_) gone.splice(gone.end(), connections_, it);
+      it = next;
+    }
+  }
+  for (auto& connection : gone) connection.thread_.join();
+}
+
+void Acceptor::accept_one(const Serve& serve) {
+  sockaddr_storage name;
+  socklen_t length = sizeof name;
+  int fd = ::accept4(listen_fd_, reinterpret_cast<sockaddr*>(&name), &length, SOCK_CLOEXEC);
+  if (fd < 0) {
+    // The connection is gone again, or descriptors are short: the latter stays readable, so rest instead of spinning.
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) ::poll(nullptr, 0, kOverloadPauseMs);
+    return;
+  }
+  int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  start(fd, from_sockaddr(name), serve);
+}
+
+void Acceptor::start(int fd, const SocketAddress& peer, const Serve& serve) {
+  std::scoped_lock lock(mutex_);
+  Connection& connection = connections_.emplace_back();
+  connection.acceptor_ = this;
+  connection.fd_ = fd;
+  connection.peer_ = peer;
+  connection.idle_since_ = steady_clock::now();
+  try {
+    connection.thread_ = std::thread([this, &connection, &serve] {
+      serve(connection);
+      // Closed under the lock, so that nobody shuts a number that another socket has taken meanwhile.
+      std::scoped_lock closing(mutex_);
+      ::close(connection.fd_);
+      connection.finished_ = true;
+      finished_.notify_all();
+    });
+  } catch (const std::system_error&) {  // no thread to be had
+    ::close(fd);
+    connections_.pop_back();
+  }
+}
+
+}  // namespace lotagate::services

@@ -1,0 +1,30 @@
+// Which handler answers which method and path.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/http.h"
+
+namespace lotagate::services {
+
+class Router {
+ public:
+  // `pattern` is a path whose `{}` segments match any one segment; the first pattern added wins.
+  void add(std::string_view method, std::string_view pattern, Handler handler);
+
+  // Calls the handler with its captures; otherwise the response is 404, or 405 with Allow.
+  Response answer(Request& request) const;
+
+ private:
+  struct Route {
+    std::string method;
+    std::string pattern;
+    Handler handler;
+  };
+
+  std::vector<Route> routes_;
+};
+
+}  // namespace lotagate::services

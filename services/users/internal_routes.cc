@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include "base/result.h"
+#include "base/text.h"
+#include "common/json_writer.h"
+#include "common/secrets.h"
+#include "users/routes.h"
+
+namespace lotagate::users {
+namespace {
+
+using services::JsonWriter;
+using services::Outcome;
+using services::refuse;
+using services::Request;
+using services::Response;
+
+constexpr std::uint64_t kLongestWaitSeconds = 30;
+
+bool shows_token(const Request& request, std::string_view service_token) {
+  constexpr std::string_view kScheme = "Bearer ";
+  auto value = request.header("Authorization");
+  if (value.size() < kScheme.size() || !iequals(value.substr(0, kScheme.size()), kScheme)) return false;
+  return services::secrets_equal(trim(value.substr(kScheme.size())), service_token);
+}
+
+Outcome<Response> show_access(const Request& request, AccessDirectory& directory) {
+  auto access = directory.access(request.captures[0]);
+  if (!access) return refuse(404, "unknown_user", "There is no such user.");
+  JsonWriter json;
+  json.begin_object().member("subject", access->subject).member("tenant", access->tenant).member("plan", access->plan);
+  json.key("roles").array(access->roles).key("permissions").array(access->permissions);
+  json.member("revision", access->revision).member("disabled", access->disabled).end_object();
+  return services::json_response(200, json.take());
+}
+
+std::string to_json(const Changes& changes) {
+  JsonWriter json;
+  json.begin_object().member("revision", changes.revision);
+  if (changes.all) {
+    json.member("all", true);
+  } else {
+    json.key("subjects").array(changes.subjects);
+  }
+  return json.end_object().take();
+}
+
+Outcome<Response> show_changes(const Request& request, ChangeFeed& feed) {
+  auto since_text = request.parameter("since");
+  if (!since_text) {
+    return services::json_response(200, to_json({.revision = feed.revision(), .all = false, .subjects = {}}));
+  }
+  auto since = parse_decimal(*since_text);
+  if (!since || *since > INT64_MAX)
+    return refuse(400, "invalid_since", "`since` is a revision from an earlier answer.");
+  auto wait = parse_decimal(request.parameter("wait").value_or(std::to_string(kLongestWaitSeconds)));
+  if (!wait || *wait > kLongestWaitSeconds) {
+    return refuse(400, "invalid_wait", fmt::format("`wait` is 0 to {} seconds.", kLongestWaitSeconds));
+  }
+  Changes changes = feed.wait_beyond(static_cast<std::int64_t>(*since), std::chrono::seconds(*wait));
+  return services::json_response(200, to_json(changes));
+}
+
+// `step` behind the service token.
+template <typename Step>
+services::Handler guarded(std::string service_token, Step step) {
+  return [service_token = std::move(service_token), handler = services::answering(step)](const Request& request) {
+    if (shows_token(request, service_token)) return handler(request);
+    Response response =
+        services::problem_response({401, "invalid_service_token", "A valid service token is required."});
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return response;
+  };
+}
+
+}  // namespace
+
+void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
+                         std::string service_token) {
+  router.add("GET", "/internal/v1/users/{}/access",
+             guarded(service_token, [&](const Request& request) { return show_access(request, directory); }));
+  router.add("GET", "/internal/v1/changes",
+             guarded(service_token, [&](const Request& request) { return show_changes(request, changes); }));
+}
+
+}  // namespace lotagate::users

@@ -1,0 +1,77 @@
+// From a bearer token to a principal. One per worker, single-threaded, no I/O.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/key_ring.h"
+#include "access/principal.h"
+#include "access/token_cache.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "jose/algorithm.h"
+
+namespace lotagate::jose {
+struct CompactJws;
+}  // namespace lotagate::jose
+
+namespace lotagate::access {
+
+struct Claims;
+
+struct IssuerSettings {
+  std::string issuer;
+  std::vector<std::string> audiences;       // empty: `aud` is not checked
+  std::vector<jose::Algorithm> algorithms;  // at least one
+};
+
+struct AuthenticationSettings {
+  std::vector<IssuerSettings> issuers;
+  seconds clock_skew{30};
+  std::size_t max_token_bytes = 8 * 1024;
+  std::size_t cache_bytes = 16 * 1024 * 1024;
+};
+
+class Authenticator {
+ public:
+  // Until the first ring arrives every token of a configured issuer is answered keys_unavailable.
+  explicit Authenticator(AuthenticationSettings settings);
+  ~Authenticator();
+  Authenticator(const Authenticator&) = delete;
+  Authenticator& operator=(const Authenticator&) = delete;
+
+  // Takes the ring that counts from now on; it has one element per configured issuer. Cached verdicts of an issuer
+  // whose version differs stop counting at once.
+  void replace_keys(std::shared_ptr<const KeyRing> ring);
+
+  // `token` is the text after "Bearer ". The principal is valid until the next call. Errors, with a static reason for
+  // the log: invalid_token and expired_token (origin downstream), keys_unavailable (origin internal) when the issuer's
+  // keys were never fetched. The token's unverified `iss` only selects the configured issuer it must then prove.
+  Result<const Principal*> authenticate(std::string_view token, WallTime now);
+
+  // The issuer whose keys lacked what a token asked for since the last call: its set may be older than a rotation.
+  // The caller bounds how often it fetches (anyone can send an unknown kid).
+  std::optional<std::uint32_t> take_refetch_request();
+
+  // Readable from any thread.
+  const TokenCacheCounters& counters() const { return cache_.counters(); }
+
+ private:
+  Result<std::uint32_t> select_issuer(const Claims& claims) const;
+  Result<void> verify(const jose::CompactJws& jws, std::uint32_t issuer_index);
+  Result<const Principal*> authenticate_uncached(std::string_view token, WallTime now);
+
+  AuthenticationSettings settings_;
+  std::shared_ptr<const KeyRing> ring_;
+  std::vector<std::uint64_t> key_versions_;  // of ring_, side by side for the cache
+  TokenCache cache_;
+  Principal verified_;  // the last principal that did not come from the cache
+  std::optional<std::uint32_t> refetch_;
+};
+
+}  // namespace lotagate::access

@@ -1,0 +1,121 @@
+// What users may do, as the User Management Service said lately. Shared by all workers: striped by subject, bounded,
+// critical sections of nanoseconds. It does no I/O: callers are told when to look a user up and report the answer.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace lotagate::access {
+
+struct AccessGrant {
+  std::string tenant;
+  std::string plan;
+  std::vector<std::string> roles;
+  std::vector<std::string> permissions;  // all valid_permission()
+  std::string roles_joined;              // comma separated, fit for a header field
+  std::uint64_t revision = 0;
+  bool disabled = false;
+  bool unknown = false;  // the service does not know the user; kept as long as any other answer
+};
+
+enum class DirectoryState : std::uint8_t {
+  fresh,          // visited
+  stale,          // visited; somebody else refreshes, or a refresh failed just now
+  stale_refresh,  // visited; this caller, and no other, starts a look-up behind
+  fetch,          // nothing usable; this caller, and no other, starts a look-up; its waiter is queued
+  wait,           // nothing usable, a look-up is under way; the waiter is queued
+  unavailable,    // nothing usable: the last look-up just failed, or the bounds are reached
+};
+
+// Embedded in whatever waits; must stay put until notified.
+struct DirectoryWaiter {
+  DirectoryWaiter* next = nullptr;
+  // Called exactly once, from whichever thread completes, with no lock held; the waiter then calls find() again.
+  void (*notify)(DirectoryWaiter*) noexcept = nullptr;
+};
+
+struct RoleDirectorySettings {
+  milliseconds fresh_for{5000};    // counted from the arrival of an answer; above 0
+  milliseconds stale_for{600000};  // after fresh_for
+  milliseconds retry_after{500};   // no look-up of a user for this long after one failed
+  std::size_t max_entries = 100000;
+  std::uint32_t max_waiters = 1024;  // per user
+};
+
+struct RoleDirectoryStats {
+  std::uint64_t entries = 0;
+  std::uint64_t fresh = 0;  // answers of find(), by state
+  std::uint64_t stale = 0;  // with stale_refresh
+  std::uint64_t wait = 0;
+  std::uint64_t unavailable = 0;
+  std::uint64_t lookups = 0;  // fetch and stale_refresh
+  std::uint64_t failures = 0;
+  std::uint64_t superseded = 0;  // answers dropped because a change was announced meanwhile
+  std::uint64_t evictions = 0;
+};
+
+class RoleDirectory {
+ public:
+  explicit RoleDirectory(RoleDirectorySettings settings);
+  // No look-up may be under way and no waiter queued.
+  ~RoleDirectory();
+  RoleDirectory(const RoleDirectory&) = delete;
+  RoleDirectory& operator=(const RoleDirectory&) = delete;
+
+  // Calls visit(const AccessGrant&) under the stripe's lock for fresh, stale and stale_refresh: it copies what it needs
+  // and does not call back. After fetch and stale_refresh the caller must report complete() or fail() exactly once.
+  // With fetch and wait, `waiter` is queued (unless null).
+  template <class Visitor>
+  DirectoryState find(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter, Visitor&& visit) {
+    Found found = look(subject, now, waiter);
+    if (found.grant != nullptr) std::forward<Visitor>(visit)(*found.grant);
+    return found.state;
+  }
+
+  // The answer of the look-up for `subject`. Dropped when the user was invalidated after the look-up had begun: the
+  // answer may be older than the change. Waiters are notified either way.
+  void complete(std::string_view subject, AccessGrant grant, MonotonicTime now);
+  // The look-up failed. What is stored stays usable for its stale time; nothing stored means unavailable for a moment.
+  void fail(std::string_view subject, MonotonicTime now);
+
+  // A change was announced: what is stored, and what is being looked up, no longer counts.
+  void invalidate(std::string_view subject);
+  void invalidate_all();
+
+  RoleDirectoryStats stats() const;
+
+ private:
+  struct Entry;
+  struct Stripe;
+  // Holds the stripe's lock for as long as the grant is looked at.
+  struct Found {
+    std::unique_lock<std::mutex> lock;
+    DirectoryState state;
+    const AccessGrant* grant;
+  };
+  static constexpr std::size_t kStripes = 64;  // many more than workers, so that two seldom meet
+
+  Found look(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter);
+  DirectoryState decide(Entry& entry, MonotonicTime now, DirectoryWaiter* waiter) const;
+  static void count(RoleDirectoryStats& stats, DirectoryState state);
+  void end_lookup(std::string_view subject, AccessGrant* grant, MonotonicTime now);
+  Stripe& stripe_of(std::uint64_t hash) const;
+
+  RoleDirectorySettings settings_;
+  std::size_t max_entries_per_stripe_;
+  std::uint64_t seed_;
+  std::atomic<std::uint64_t> epoch_{0};  // raised by invalidate_all: answers asked for in an older one do not count
+  std::unique_ptr<std::array<Stripe, kStripes>> stripes_;
+};
+
+}  // namespace lotagate::access

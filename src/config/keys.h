@@ -1,0 +1,61 @@
+// Every key that a configuration may hold. The loader reads through these lists and docs/configuration.md is tested
+// against them, so that neither can know a key that the other does not.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace lotagate::config {
+
+// The keys of one map; `path` is how the documentation writes the map's place.
+struct KeyGroup {
+  std::string_view path;
+  std::span<const std::string_view> keys;
+};
+
+inline constexpr std::string_view kRootNames[] = {
+    "listeners",      "admin",         "workers",     "timeouts",         "limits", "services",
+    "authentication", "authorization", "rate_limits", "rate_limit_table", "routes", "access_log"};
+inline constexpr std::string_view kListenerNames[] = {"address", "trusted_proxies", "tls"};
+inline constexpr std::string_view kAdminNames[] = {"address"};
+inline constexpr std::string_view kTimeoutsNames[] = {"header",      "body_progress", "write_progress",
+                                                      "client_idle", "upstream_idle", "drain"};
+inline constexpr std::string_view kLimitsNames[] = {"head", "fields", "target", "token", "body", "connections"};
+inline constexpr std::string_view kServiceNames[] = {"endpoints", "timeouts"};
+inline constexpr std::string_view kServiceTimeoutsNames[] = {"connect", "first_byte", "between_bytes"};
+inline constexpr std::string_view kAuthenticationNames[] = {"clock_skew", "token_cache", "issuers"};
+inline constexpr std::string_view kIssuerNames[] = {"issuer", "audiences", "algorithms", "jwks"};
+inline constexpr std::string_view kJwksNames[] = {"url", "file", "refresh", "max_stale"};
+inline constexpr std::string_view kAuthorizationNames[] = {"user_management"};
+inline constexpr std::string_view kUserManagementNames[] = {"url",       "token_file", "fresh_for",
+                                                            "stale_for", "timeout",    "max_users"};
+inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
+inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
+inline constexpr std::string_view kRouteNames[] = {"name",    "path",     "host",   "methods",
+                                                   "headers", "service",  "public", "require",
+                                                   "limits",  "max_body", "errors", "forward_token"};
+inline constexpr std::string_view kAccessLogNames[] = {"file", "buffer"};
+
+inline constexpr KeyGroup kRootKeys{"", kRootNames};
+inline constexpr KeyGroup kListenerKeys{"listeners[].", kListenerNames};
+inline constexpr KeyGroup kAdminKeys{"admin.", kAdminNames};
+inline constexpr KeyGroup kTimeoutsKeys{"timeouts.", kTimeoutsNames};
+inline constexpr KeyGroup kLimitsKeys{"limits.", kLimitsNames};
+inline constexpr KeyGroup kServiceKeys{"services.NAME.", kServiceNames};
+inline constexpr KeyGroup kServiceTimeoutsKeys{"services.NAME.timeouts.", kServiceTimeoutsNames};
+inline constexpr KeyGroup kAuthenticationKeys{"authentication.", kAuthenticationNames};
+inline constexpr KeyGroup kIssuerKeys{"authentication.issuers[].", kIssuerNames};
+inline constexpr KeyGroup kJwksKeys{"authentication.issuers[].jwks.", kJwksNames};
+inline constexpr KeyGroup kAuthorizationKeys{"authorization.", kAuthorizationNames};
+inline constexpr KeyGroup kUserManagementKeys{"authorization.user_management.", kUserManagementNames};
+inline constexpr KeyGroup kRateLimitKeys{"rate_limits.NAME.", kRateLimitNames};
+inline constexpr KeyGroup kRateLimitTableKeys{"rate_limit_table.", kRateLimitTableNames};
+inline constexpr KeyGroup kRouteKeys{"routes[].", kRouteNames};
+inline constexpr KeyGroup kAccessLogKeys{"access_log.", kAccessLogNames};
+
+inline constexpr KeyGroup kAllKeys[] = {kRootKeys,      kListenerKeys,       kAdminKeys,           kTimeoutsKeys,
+                                        kLimitsKeys,    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys,
+                                        kIssuerKeys,    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys,
+                                        kRateLimitKeys, kRateLimitTableKeys, kRouteKeys,           kAccessLogKeys};
+
+}  // namespace lotagate::config

@@ -1,0 +1,75 @@
+#include "config/load.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+
+#include "base/hash.h"
+#include "config/file.h"
+#include "config/reader.h"
+#include "config/sections.h"
+#include "config/units.h"
+#include "config/yaml.h"
+
+namespace lotagate::config {
+namespace {
+
+// Later sections refer to earlier ones: routes to everything, the admin listener to the listeners.
+Config read_config(Problems& problems, const Node& root, const std::filesystem::path& folder) {
+  Config config;
+  MapReader map(problems, root, kRootKeys);
+  if (const Node* node = map.require("listeners")) read_listeners(problems, *node, config.listeners);
+  if (const Node* node = map.find("admin")) read_admin(problems, *node, config.listeners, config.admin);
+  if (const Node* node = map.find("workers")) read_workers(problems, *node, config.workers);
+  if (const Node* node = map.find("timeouts")) read_timeouts(problems, *node, config.timeouts);
+  if (const Node* node = map.find("limits")) read_limits(problems, *node, config.limits);
+  if (const Node* node = map.find("access_log")) read_access_log(problems, *node, folder, config.access_log);
+  if (const Node* node = map.require("services")) read_services(problems, *node, config.services);
+  if (const Node* node = map.find("authentication"))
+    read_authentication(problems, *node, folder, config.authentication);
+  if (const Node* node = map.find("authorization")) read_authorization(problems, *node, folder, config.user_management);
+  if (const Node* node = map.find("rate_limits")) read_rate_limits(problems, *node, config.rate_limits);
+  if (const Node* node = map.find("rate_limit_table")) read_rate_limit_table(problems, *node, config.rate_limit_table);
+  if (const Node* node = map.require("routes")) read_routes(problems, *node, config);
+  return config;
+}
+
+std::vector<ConfigError> errors_of(const std::string& file, std::vector<YamlProblem> problems) {
+  std::vector<ConfigError> errors;
+  for (YamlProblem& problem : problems) {
+    errors.push_back({file, problem.at.line, problem.at.column, std::move(problem.message)});
+  }
+  return errors;
+}
+
+}  // namespace
+
+std::string to_string(const ConfigError& error) {
+  return fmt::format("{}:{}:{}: error: {}", error.file, error.line, error.column, error.message);
+}
+
+std::expected<Config, std::vector<ConfigError>> load_config_text(std::string_view text, const std::string& file_name) {
+  if (text.size() > kMaxConfigBytes) {
+    return std::unexpected(errors_of(file_name, {{{}, "larger than " + size_to_text(kMaxConfigBytes)}}));
+  }
+  YamlTree tree = parse_yaml(text);
+  Problems problems(std::move(tree.problems));
+  Config config;
+  if (tree.complete && tree.root.kind == Node::Kind::null) {
+    problems.add({}, "the file is empty; `listeners`, `services` and `routes` are required");
+  } else if (tree.complete) {
+    config = read_config(problems, tree.root, std::filesystem::path(file_name).parent_path());
+  }
+  if (problems.any()) return std::unexpected(errors_of(file_name, problems.take()));
+  config.file = file_name;
+  config.content_hash = hash_bytes(text);
+  return config;
+}
+
+std::expected<Config, std::vector<ConfigError>> load_config(const std::string& path) {
+  auto text = read_file(path, kMaxConfigBytes);
+  if (!text) return std::unexpected(errors_of(path, {{{}, "cannot read the file: " + text.error()}}));
+  return load_config_text(*text, path);
+}
+
+}  // namespace lotagate::config

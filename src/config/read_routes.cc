@@ -1,0 +1,273 @@
+// The section of routes, one by one; check_routes.cc compares them with each other.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "access/permission.h"
+#include "base/text.h"
+#include "config/sections.h"
+#include "config/text_check.h"
+#include "config/units.h"
+#include "config/values.h"
+
+namespace lotagate::config {
+namespace {
+
+constexpr std::size_t kMaxRoutes = 10'000;
+constexpr std::size_t kMaxHeaders = 16;
+constexpr std::size_t kMaxHeaderBytes = 1024;  // of a name and of a value
+constexpr std::size_t kMaxPermissions = 64;
+constexpr std::size_t kMaxLimits = 16;
+constexpr std::size_t kMaxNameBytes = 128;
+constexpr NumberRange kBodyBytes{0, 1ull << 40};
+// TRACE and CONNECT are never forwarded; extension methods have no route of their own, but a route without `methods`
+// takes whatever the gateway lets in.
+constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+constexpr std::string_view kErrorModes[] = {"transform", "passthrough"};  // in the order of ErrorMode
+
+// The same for every route: what routes refer to, and the names for hints.
+class RouteReader {
+ public:
+  RouteReader(Problems& problems, const Config& config) : problems_(problems), config_(config) {
+    for (const Service& service : config.services) service_names_.push_back(service.name);
+    for (const RateLimit& limit : config.rate_limits) limit_names_.push_back(limit.name);
+  }
+
+  Route read(const Node& node, RouteOrigin& origin);
+
+ private:
+  void read_name(MapReader& map, Route& route, RouteOrigin& origin);
+  void read_path(MapReader& map, Route& route);
+  void read_host(MapReader& map, Route& route);
+  void read_methods(MapReader& map, Route& route);
+  void read_headers(MapReader& map, Route& route);
+  void read_service(MapReader& map, Route& route);
+  void read_limits(MapReader& map, Route& route);
+  void read_require(MapReader& map, Route& route);
+  std::vector<std::string> read_permissions(const Node& node);
+  void read_method_permissions(const Node& node, Route& route);
+  void check_protection(MapReader& map, const Route& route);
+  // Reports what is not.
+  bool is_method(std::string_view text, Position at);
+
+  Problems& problems_;
+  const Config& config_;
+  std::vector<std::string_view> service_names_;
+  std::vector<std::string_view> limit_names_;
+};
+
+Route RouteReader::read(const Node& node, RouteOrigin& origin) {
+  Route route;
+  origin = {.at = node.at, .name_at = std::nullopt};
+  MapReader map(problems_, node, kRouteKeys);
+  read_name(map, route, origin);
+  read_path(map, route);
+  read_host(map, route);
+  read_methods(map, route);
+  read_headers(map, route);
+  read_service(map, route);
+  auto is_public = map.boolean("public");
+  set(route.is_public, is_public);
+  read_require(map, route);
+  read_limits(map, route);
+  set(route.max_body, map.size("max_body", kBodyBytes));
+  set(route.errors, map.choice("errors", kErrorModes));
+  set(route.forward_token, map.boolean("forward_token"));
+  if (is_public || map.find("public") == nullptr) check_protection(map, route);
+  return route;
+}
+
+void RouteReader::read_name(MapReader& map, Route& route, RouteOrigin& origin) {
+  auto name = map.text("name");
+  if (!name) return;
+  const Node& node = *map.find("name");
+  bool fits = name->size() <= kMaxNameBytes && is_printable(*name) && name->find_first_of("\"\\") == name->npos;
+  if (!fits) {
+    problems_.add(node.at, fmt::format("`{}` is not a route's name: at most {} bytes of printable ASCII without quotes "
+                                       "and backslashes",
+                                       shown(*name), kMaxNameBytes));
+    return;
+  }
+  route.name = *std::move(name);
+  origin.name_at = node.at;
+}
+
+void RouteReader::read_path(MapReader& map, Route& route) {
+  const Node* node = map.require("path");
+  auto text = map.text("path");
+  if (!text) return;
+  auto canonical = canonical_route_path(*text);
+  if (!canonical) {
+    problems_.add(node->at, canonical.error());
+  } else if (*canonical != *text) {
+    problems_.add(node->at, fmt::format("`{}` is not in canonical form; write `{}`", shown(*text), shown(*canonical)));
+  } else {
+    route.path = *std::move(canonical);
+  }
+}
+
+void RouteReader::read_host(MapReader& map, Route& route) {
+  auto text = map.text("host");
+  if (!text) return;
+  auto host = parse_host(*text);
+  if (host) {
+    route.host = *std::move(host);
+  } else {
+    problems_.add(map.find("host")->at, host.error() + "; a route's host has no port and no wildcard");
+  }
+}
+
+bool RouteReader::is_method(std::string_view text, Position at) {
+  if (std::ranges::find(kMethods, text) != std::end(kMethods)) return true;
+  std::string upper(text.substr(0, 16));
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c;
+  problems_.add(at,
+                fmt::format("`{}` is not a method that can be routed{}", shown(text), hint_or_list(upper, kMethods)));
+  return false;
+}
+
+void RouteReader::read_methods(MapReader& map, Route& route) {
+  const Node* node = map.find("methods");
+  if (node == nullptr) return;
+  const CollectionRule rule{.what = "a list of methods", .most = std::size(kMethods)};
+  for (const Node* item : read_texts(problems_, *node, rule)) {
+    if (is_method(item->text, item->at)) route.methods.push_back(item->text);
+  }
+}
+
+void RouteReader::read_headers(MapReader& map, Route& route) {
+  const Node* node = map.find("headers");
+  if (node == nullptr) return;
+  if (node->kind != Node::Kind::map || node->children.empty() || node->children.size() > kMaxHeaders) {
+    problems_.add(node->at,
+                  fmt::format("expected a map of 1 to {} header names and values, found {}", kMaxHeaders,
+                              node->kind == Node::Kind::map ? std::to_string(node->children.size()) : describe(*node)));
+    return;
+  }
+  for (const Node& item : node->children) {
+    std::string name;
+    for (char c : item.key) name += ascii_lower(c);
+    auto same_name = [&](const auto& header) { return header.first == name; };
+    if (!is_token(name) || name.size() > kMaxHeaderBytes) {
+      problems_.add(item.key_at, fmt::format("`{}` is not a header's name", shown(item.key)));
+    } else if (std::ranges::any_of(route.headers, same_name)) {
+      problems_.add(item.key_at, fmt::format("the header `{}` is given twice", shown(name)));
+    } else if (auto value = read_scalar(problems_, item, "a header's value")) {
+      if (is_printable(*value) && trim(*value) == *value && value->size() <= kMaxHeaderBytes) {
+        route.headers.emplace_back(std::move(name), *value);
+      } else {
+        problems_.add(item.at, fmt::format("`{}` is not a header's value: printable ASCII without blanks at its ends",
+                                           shown(*value)));
+      }
+    }
+  }
+}
+
+void RouteReader::read_service(MapReader& map, Route& route) {
+  const Node* node = map.require("service");
+  auto name = map.text("service");
+  // Without any service the missing section is the mistake, and has been reported.
+  if (!name || service_names_.empty()) return;
+  auto found = std::ranges::find(service_names_, *name);
+  if (found == service_names_.end()) {
+    problems_.add(node->at, fmt::format("unknown service `{}`{}", shown(*name), hint_or_list(*name, service_names_)));
+  } else {
+    route.service = static_cast<std::size_t>(found - service_names_.begin());
+  }
+}
+
+void RouteReader::read_limits(MapReader& map, Route& route) {
+  const Node* node = map.find("limits");
+  if (node == nullptr) return;
+  const CollectionRule rule{.what = "a list of names of rate limits", .most = kMaxLimits, .may_be_empty = true};
+  for (const Node* item : read_texts(problems_, *node, rule)) {
+    auto found = std::ranges::find(limit_names_, item->text);
+    if (found == limit_names_.end()) {
+      problems_.add(item->at, fmt::format("unknown rate limit `{}`{}", shown(item->text),
+                                          hint_or_list(item->text, limit_names_)));
+    } else {
+      route.limits.push_back(static_cast<std::size_t>(found - limit_names_.begin()));
+    }
+  }
+}
+
+// One permission or a list of them.
+std::vector<std::string> RouteReader::read_permissions(const Node& node) {
+  std::vector<const Node*> items{&node};
+  if (node.kind != Node::Kind::scalar) {
+    items = read_texts(problems_, node, {.what = "a permission or a list of permissions", .most = kMaxPermissions});
+  }
+  std::vector<std::string> permissions;
+  for (const Node* item : items) {
+    if (access::valid_permission(item->text)) {
+      permissions.push_back(item->text);
+    } else {
+      problems_.add(item->at, fmt::format("`{}` is not a permission, such as `models:read`", shown(item->text)));
+    }
+  }
+  return permissions;
+}
+
+void RouteReader::read_require(MapReader& map, Route& route) {
+  const Node* node = map.find("require");
+  if (node == nullptr) return;
+  if (node->kind == Node::Kind::map) {
+    read_method_permissions(*node, route);
+  } else {
+    route.require.push_back({.method = "*", .permissions = read_permissions(*node)});
+  }
+}
+
+void RouteReader::read_method_permissions(const Node& node, Route& route) {
+  std::vector<std::string_view> missing(route.methods.begin(), route.methods.end());
+  bool covers_all = false;
+  for (const Node& item : node.children) {
+    std::erase(missing, item.key);
+    covers_all = covers_all || item.key == "*";
+    if (item.key != "*" && !is_method(item.key, item.key_at)) continue;
+    if (item.key != "*" && !route.methods.empty() &&
+        std::ranges::find(route.methods, item.key) == route.methods.end()) {
+      problems_.add(item.key_at, fmt::format("{} is not among the route's `methods`", shown(item.key)));
+    }
+    route.require.push_back({.method = item.key, .permissions = read_permissions(item)});
+  }
+  // A method that is not named would be refused for everyone: say so now rather than to every client.
+  if (covers_all) return;
+  if (route.methods.empty()) {
+    problems_.add(node.key_at,
+                  "`require` has to say what every other method needs: add `\"*\"`, or give the route `methods`");
+  } else if (!missing.empty()) {
+    problems_.add(node.key_at,
+                  fmt::format("`require` says nothing about {}; add it, or `\"*\"`", fmt::join(missing, ", ")));
+  }
+}
+
+void RouteReader::check_protection(MapReader& map, const Route& route) {
+  const Node* require = map.find("require");
+  if (route.is_public) {
+    if (require != nullptr)
+      problems_.add(require->key_at, "a public route cannot `require` permissions: nobody is known there");
+    return;
+  }
+  if (map.is_map() && config_.authentication.issuers.empty()) {
+    problems_.add(map.node().at, "a protected route needs `authentication.issuers`; name one, or say `public: true`");
+  }
+  if (require != nullptr && !config_.user_management) {
+    problems_.add(require->key_at,
+                  "`require` needs `authorization.user_management`, which knows who holds permissions");
+  }
+}
+
+}  // namespace
+
+void read_routes(Problems& problems, const Node& node, Config& config) {
+  RouteReader reader(problems, config);
+  std::vector<RouteOrigin> origins;
+  for (const Node& item : read_list(problems, node, {.what = "a list of routes", .most = kMaxRoutes})) {
+    config.routes.push_back(reader.read(item, origins.emplace_back()));
+  }
+  check_routes(problems, config.routes, origins);
+}
+
+}  // namespace lotagate::config

@@ -1,0 +1,94 @@
+// The sections that routes refer to by name: services and rate limits.
+#include <fmt/core.h>
+
+#include "config/sections.h"
+#include "config/text_check.h"
+#include "config/units.h"
+#include "config/values.h"
+
+namespace lotagate::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxServices = 1000;
+constexpr std::size_t kMaxEndpoints = 256;
+constexpr std::size_t kMaxRateLimits = 1000;
+constexpr DurationRange kConnect{10ms, 1min};
+constexpr DurationRange kFirstByte{10ms, 1h};
+constexpr DurationRange kBetweenBytes{10ms, 24h};
+constexpr NumberRange kTokens{1, 1'000'000};
+constexpr double kMostPerSecond = 1'000'000;
+// A bucket is one 64-bit time in nanoseconds: the time to fill it from empty must stay far from overflow.
+constexpr double kMostSecondsToFill = 366.0 * 86400;
+constexpr NumberRange kTableBytes{64 * 1024, 4ull << 30};
+constexpr std::string_view kLimitKeyNames[] = {"user", "address"};  // in the order of LimitKey
+
+void read_endpoints(Problems& problems, const Node& node, std::vector<Url>& endpoints) {
+  for (const Node* item : read_texts(problems, node, {.what = "a list of endpoints", .most = kMaxEndpoints})) {
+    auto url = parse_endpoint(item->text);
+    if (url) {
+      endpoints.push_back(*std::move(url));
+    } else {
+      problems.add(item->at, url.error());
+    }
+  }
+}
+
+void read_refill(MapReader& map, RateLimit& limit) {
+  const Node* node = map.require("refill");
+  if (node == nullptr) return;
+  auto text = read_scalar(map.problems(), *node, "a rate such as `50/s`");
+  if (!text) return;
+  auto rate = parse_rate(*text);
+  if (!rate) {
+    map.problems().add(node->at, rate.error());
+  } else if (!(*rate > 0) || *rate > kMostPerSecond) {
+    map.problems().add(node->at,
+                       fmt::format("`{}` is out of range: more than 0, at most {}/s", shown(*text), kMostPerSecond));
+  } else if (limit.tokens / *rate > kMostSecondsToFill) {
+    map.problems().add(node->at, fmt::format("`{}` is too slow: {} tokens would take more than 366d to come back",
+                                             shown(*text), limit.tokens));
+  } else {
+    limit.refill_per_second = *rate;
+  }
+}
+
+}  // namespace
+
+void read_services(Problems& problems, const Node& node, std::vector<Service>& services) {
+  for (const Node& item : read_named(problems, node, {.what = "a map of services", .most = kMaxServices})) {
+    Service service{.name = item.key, .endpoints = {}, .timeouts = {}};
+    MapReader map(problems, item, kServiceKeys);
+    if (const Node* endpoints = map.require("endpoints")) read_endpoints(problems, *endpoints, service.endpoints);
+    if (const Node* timeouts = map.find("timeouts")) {
+      MapReader values(problems, *timeouts, kServiceTimeoutsKeys);
+      set(service.timeouts.connect, values.duration("connect", kConnect));
+      set(service.timeouts.first_byte, values.duration("first_byte", kFirstByte));
+      set(service.timeouts.between_bytes, values.duration("between_bytes", kBetweenBytes));
+    }
+    services.push_back(std::move(service));
+  }
+}
+
+void read_rate_limits(Problems& problems, const Node& node, std::vector<RateLimit>& rate_limits) {
+  const CollectionRule rule{.what = "a map of rate limits", .most = kMaxRateLimits, .may_be_empty = true};
+  for (const Node& item : read_named(problems, node, rule)) {
+    RateLimit limit;
+    limit.name = item.key;
+    MapReader map(problems, item, kRateLimitKeys);
+    set(limit.key, map.choice("key", kLimitKeyNames));
+    map.require("tokens");
+    set(limit.tokens, map.number("tokens", kTokens));
+    read_refill(map, limit);
+    set(limit.report_only, map.boolean("report_only"));
+    rate_limits.push_back(std::move(limit));
+  }
+}
+
+void read_rate_limit_table(Problems& problems, const Node& node, RateLimitTable& table) {
+  MapReader map(problems, node, kRateLimitTableKeys);
+  set(table.memory_bytes, map.size("memory", kTableBytes));
+}
+
+}  // namespace lotagate::config

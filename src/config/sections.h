@@ -1,0 +1,45 @@
+// One function per section of the file. Each is given the section's node and fills its part of the Config; mistakes go
+// to the problems, and what is wrong keeps its default, so that the sections after it can still be checked.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "config/config.h"
+#include "config/reader.h"
+
+namespace lotagate::config {
+
+void read_listeners(Problems& problems, const Node& node, std::vector<Listener>& listeners);
+// `listeners` is read already: the admin listener must have an address of its own.
+void read_admin(Problems& problems, const Node& node, const std::vector<Listener>& listeners,
+                std::optional<SocketAddress>& admin);
+void read_workers(Problems& problems, const Node& node, std::uint32_t& workers);
+void read_timeouts(Problems& problems, const Node& node, Timeouts& timeouts);
+void read_limits(Problems& problems, const Node& node, Limits& limits);
+void read_access_log(Problems& problems, const Node& node, const std::filesystem::path& folder, AccessLog& log);
+
+void read_services(Problems& problems, const Node& node, std::vector<Service>& services);
+void read_rate_limits(Problems& problems, const Node& node, std::vector<RateLimit>& rate_limits);
+void read_rate_limit_table(Problems& problems, const Node& node, RateLimitTable& table);
+
+// `folder`: of the configuration file; files named in it are read now.
+void read_authentication(Problems& problems, const Node& node, const std::filesystem::path& folder,
+                         Authentication& authentication);
+void read_authorization(Problems& problems, const Node& node, const std::filesystem::path& folder,
+                        std::optional<UserManagement>& user_management);
+
+// Everything else of `config` is read already: routes refer to it.
+void read_routes(Problems& problems, const Node& node, Config& config);
+
+// Where a route stands in the file.
+struct RouteOrigin {
+  Position at;
+  std::optional<Position> name_at;  // of a name that was given, not derived
+};
+
+// Gives nameless routes a name, and reports what only all routes together show: repeated names, routes that no request
+// can tell apart. `origins` belongs to `routes`, one for one.
+void check_routes(Problems& problems, std::vector<Route>& routes, const std::vector<RouteOrigin>& origins);
+
+}  // namespace lotagate::config

@@ -1,0 +1,129 @@
+#include "config/snapshot.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "limit/fields.h"
+#include "limit/limit_key.h"
+
+namespace lotagate::config {
+namespace {
+
+CompiledService compile_service(const Service& service, const CompileHooks& hooks) {
+  CompiledService out{.name = service.name, .endpoints = {}, .timeouts = service.timeouts};
+  for (const Url& url : service.endpoints) {
+    std::string text = url.host + ":" + std::to_string(url.port);
+    for (const SocketAddress& address : hooks.resolve(url)) {
+      out.endpoints.push_back({address, text, hooks.health(address)});
+    }
+  }
+  return out;
+}
+
+CompiledLimit compile_limit(const RateLimit& limit, const CompileHooks& hooks) {
+  auto bucket = limit::make_bucket_policy(limit.tokens, limit.refill_per_second);
+  LG_CHECK(bucket.has_value(), "the loader let an impossible rate limit pass");
+  return CompiledLimit{.name = limit.name,
+                       .key = limit.key,
+                       .bucket = *bucket,
+                       .seed = limit::policy_seed(limit.name),
+                       .report_only = limit.report_only,
+                       .counter_slot = hooks.limit_slot(limit.name)};
+}
+
+access::Requirement compile_route_requirement(const Route& route) {
+  std::vector<access::MethodPermissions> methods;
+  for (const MethodRequirement& item : route.require) methods.push_back({item.method, item.permissions});
+  auto requirement = access::compile_requirement(methods);
+  LG_CHECK(requirement.has_value(), "the loader let an impossible requirement pass");
+  return std::move(*requirement);
+}
+
+std::string policy_field(const Route& route, const std::vector<CompiledLimit>& limits) {
+  std::string out;
+  for (std::size_t index : route.limits) {
+    if (limits[index].report_only) continue;
+    char item[limit::kMaxLimitItem];
+    if (!out.empty()) out += ", ";
+    out += limit::write_ratelimit_policy(item, limits[index].name, limits[index].bucket);
+  }
+  return out;
+}
+
+CompiledRoute compile_route(const Route& route, const Config& config, const std::vector<CompiledLimit>& limits,
+                            const CompileHooks& hooks) {
+  return CompiledRoute{.name = route.name,
+                       .service = route.service,
+                       .is_public = route.is_public,
+                       .require = compile_route_requirement(route),
+                       .limits = route.limits,
+                       .policy_field = policy_field(route, limits),
+                       .max_body = route.max_body.value_or(config.limits.body),
+                       .errors = route.errors,
+                       .forward_token = route.forward_token,
+                       .metrics_slot = hooks.metrics_slot(route.name, config.services[route.service].name)};
+}
+
+std::vector<route::RouteSpec> route_specs(const Config& config) {
+  std::vector<route::RouteSpec> specs;
+  for (const Route& route : config.routes) specs.push_back({route.path, route.host, route.methods, route.headers});
+  return specs;
+}
+
+bool same_directory(const std::optional<UserManagement>& a, const std::optional<UserManagement>& b) {
+  if (!a || !b) return false;
+  return a->url.text == b->url.text && a->fresh_for == b->fresh_for && a->stale_for == b->stale_for &&
+         a->max_users == b->max_users;
+}
+
+std::shared_ptr<access::RoleDirectory> directory_for(const Config& config, const Snapshot* previous) {
+  if (!config.user_management) return nullptr;
+  if (previous != nullptr && same_directory(config.user_management, previous->config.user_management)) {
+    return previous->directory;
+  }
+  return std::make_shared<access::RoleDirectory>(
+      access::RoleDirectorySettings{.fresh_for = config.user_management->fresh_for,
+                                    .stale_for = config.user_management->stale_for,
+                                    .max_entries = config.user_management->max_users});
+}
+
+}  // namespace
+
+std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks, const Snapshot* previous) {
+  std::vector<CompiledService> services;
+  for (const Service& service : config.services) services.push_back(compile_service(service, hooks));
+  std::vector<CompiledLimit> limits;
+  for (const RateLimit& limit : config.rate_limits) limits.push_back(compile_limit(limit, hooks));
+  std::vector<CompiledRoute> routes;
+  for (const Route& route : config.routes) routes.push_back(compile_route(route, config, limits, hooks));
+
+  CompiledService user_management;
+  if (config.user_management) {
+    Service service{.name = "user_management", .endpoints = {config.user_management->url}, .timeouts = {}};
+    user_management = compile_service(service, hooks);
+  }
+  auto directory = directory_for(config, previous);
+  route::RouteTable table(route_specs(config));
+  return std::make_shared<const Snapshot>(Snapshot{.config = std::move(config),
+                                                   .table = std::move(table),
+                                                   .services = std::move(services),
+                                                   .limits = std::move(limits),
+                                                   .routes = std::move(routes),
+                                                   .user_management = std::move(user_management),
+                                                   .directory = std::move(directory)});
+}
+
+bool same_authentication(const Config& a, const Config& b) {
+  auto same_issuer = [](const Issuer& x, const Issuer& y) {
+    std::string x_source = x.jwks.url ? x.jwks.url->text : x.jwks.file;
+    std::string y_source = y.jwks.url ? y.jwks.url->text : y.jwks.file;
+    return x.issuer == y.issuer && x.audiences == y.audiences && x.algorithms == y.algorithms && x_source == y_source &&
+           x.jwks.refresh == y.jwks.refresh && x.jwks.max_stale == y.jwks.max_stale;
+  };
+  const Authentication& left = a.authentication;
+  const Authentication& right = b.authentication;
+  return left.clock_skew == right.clock_skew && left.token_cache_bytes == right.token_cache_bytes &&
+         a.limits.token == b.limits.token && std::ranges::equal(left.issuers, right.issuers, same_issuer);
+}
+
+}  // namespace lotagate::config

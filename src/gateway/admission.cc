@@ -1,0 +1,213 @@
+// The checks a request passes before it is forwarded: syntax, route, limits, caller, permission.
+#include <algorithm>
+
+#include "access/policy.h"
+#include "base/text.h"
+#include "gateway/connection.h"
+#include "gateway/exchange.h"
+#include "gateway/role_lookup.h"
+#include "limit/limit_key.h"
+
+namespace lotagate {
+namespace {
+
+std::unexpected<Error> bad_request(std::string_view reason) {
+  return fail(ErrorCode::bad_request, Origin::downstream, reason);
+}
+
+bool is_request_id(std::string_view text) { return text.size() <= 64 && http::is_token(text); }
+
+}  // namespace
+
+Result<void> Exchange::read_request(std::string_view head, std::string_view rest) {
+  request_head_bytes_ = head.size();
+  const config::Limits& limits = view_->snapshot->config.limits;
+  http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
+  auto parsed = http::parse_request_head(head, head_limits, request_);
+  if (!parsed) {
+    http::salvage_request_line(head, request_.method, target_.path);
+    return parsed;
+  }
+  identify_client();
+  auto target = http::resolve_target(request_, arena_);
+  if (!target) {  // the log still shows what was asked for
+    target_.path = request_.target.substr(0, request_.target.find('?'));
+    return std::unexpected(target.error());
+  }
+  target_ = *target;
+  TRY(framing, http::request_framing(request_));
+  TRY_VOID(check_fields());
+  request_framing_ = framing;
+  auto progress = view_->snapshot->config.timeouts.body_progress;
+  request_body_.begin(client(), framing, rest, progress, limits.body);
+  keep_alive_ = http::keeps_alive(request_.fields, request_.minor) && !worker_.draining();
+  return {};
+}
+
+Result<void> Exchange::check_fields() {
+  if (request_.method == "CONNECT" || request_.method == "TRACE") {
+    return fail(ErrorCode::not_implemented, Origin::downstream, "method");
+  }
+  TRY_VOID(http::check_nominations(request_.fields));
+  for (auto id : {http::FieldName::authorization, http::FieldName::content_type}) {
+    if (request_.fields.count(id) > 1) return bad_request("repeated Authorization or Content-Type");
+  }
+  for (const http::Field& field : request_.fields.items) {
+    if (field.id == http::FieldName::via && field.value.find(worker_.shared().instance) != std::string_view::npos) {
+      return fail(ErrorCode::loop_detected, Origin::downstream, "own name in Via");
+    }
+    if (field.id != http::FieldName::expect) continue;
+    if (expects_continue_ || !iequals(field.value, "100-continue")) {
+      return fail(ErrorCode::expectation_failed, Origin::downstream, "Expect");
+    }
+    expects_continue_ = request_.minor >= 1;  // RFC 9110 10.1.1: ignored in HTTP/1.0
+  }
+  return {};
+}
+
+// Behind a trusted proxy the client is whom that proxy names, and its request id is taken over.
+void Exchange::identify_client() {
+  const auto& listener = view_->snapshot->config.listeners[connection_->listener_index()];
+  const auto& trusted = listener.trusted_proxies;
+  auto trusts = [&](const IpAddress& ip) {
+    return std::any_of(trusted.begin(), trusted.end(), [&](const Network& network) { return network.contains(ip); });
+  };
+  peer_trusted_ = trusts(connection_->peer().ip);
+  if (!peer_trusted_) return;
+  client_ip_ = forwarded_client(trusted);
+  const http::Field* id = request_.fields.only(http::FieldName::x_request_id);
+  if (id != nullptr && is_request_id(id->value)) request_id_ = id->value;
+}
+
+// X-Forwarded-For from right to left: the first address that is not a trusted proxy (I04). An unreadable one ends it.
+IpAddress Exchange::forwarded_client(const std::vector<Network>& trusted) const {
+  IpAddress client = connection_->peer().ip;
+  for (auto field = request_.fields.items.rbegin(); field != request_.fields.items.rend(); ++field) {
+    if (!iequals(field->name, "x-forwarded-for")) continue;
+    std::string_view list = field->value;
+    while (true) {
+      auto comma = list.rfind(',');
+      auto ip = parse_ip(trim(comma == std::string_view::npos ? list : list.substr(comma + 1)));
+      if (!ip) return client;
+      client = *ip;
+      bool is_proxy = std::any_of(trusted.begin(), trusted.end(), [&](const Network& n) { return n.contains(*ip); });
+      if (!is_proxy) return client;
+      if (comma == std::string_view::npos) break;
+      list = list.substr(0, comma);
+    }
+  }
+  return client;
+}
+
+Result<void> Exchange::match_route() {
+  // Several fields of one name cannot satisfy a condition: a rule must see what the backend sees (I03).
+  auto header = [this](std::string_view name) -> std::optional<std::string_view> {
+    const http::Field* found = nullptr;
+    for (const http::Field& field : request_.fields.items) {
+      if (!iequals(field.name, name)) continue;
+      if (found != nullptr) return std::nullopt;
+      found = &field;
+    }
+    return found == nullptr ? std::nullopt : std::optional(found->value);
+  };
+  const config::Snapshot& snapshot = *view_->snapshot;
+  route::RouteMatch match =
+      snapshot.table.match({.host = target_.host, .path = target_.path, .method = request_.method}, header);
+  switch (match.kind) {
+    case route::RouteMatch::Kind::not_found:
+      return fail(ErrorCode::route_not_found, Origin::downstream, "no route");
+    case route::RouteMatch::Kind::method_not_allowed:
+      allow_ = match.allow;
+      return fail(ErrorCode::method_not_allowed, Origin::downstream, "method");
+    case route::RouteMatch::Kind::found:
+      break;
+  }
+  route_ = &snapshot.routes[match.index];
+  request_body_.limit(route_->max_body);
+  if (request_framing_.kind == http::Framing::Kind::length && request_framing_.length > route_->max_body) {
+    return fail(ErrorCode::body_too_large, Origin::downstream, "Content-Length");
+  }
+  return {};
+}
+
+// Limits by address stand before authentication, limits by user behind it. Every one of the route's takes its token;
+// the first that has none refuses.
+Result<void> Exchange::apply_limits(config::LimitKey stage) {
+  for (std::size_t index : route_->limits) {
+    const config::CompiledLimit& limit = view_->snapshot->limits[index];
+    if (limit.key != stage) continue;
+    bool by_user = limit.key == config::LimitKey::user && !subject_.empty();
+    std::uint64_t key = by_user ? limit::user_key(limit.seed, subject_) : limit::address_key(limit.seed, client_ip_);
+    auto decision = worker_.shared().buckets.take(key, limit.bucket, worker_.reactor().now());
+    LimitCounters& counters = worker_.limit_counters(limit.counter_slot);
+    (decision.allowed ? counters.allowed : counters.refused).add();
+    if (limit.report_only) continue;
+    limits_.push_back({&limit, decision});
+    if (decision.allowed) continue;
+    retry_after_ = decision.retry_after;
+    return fail(ErrorCode::rate_limited, Origin::downstream, limit.name);
+  }
+  return {};
+}
+
+Result<std::string_view> Exchange::bearer_token() const {
+  auto missing = [](std::string_view reason) { return fail(ErrorCode::missing_token, Origin::downstream, reason); };
+  const http::Field* field = request_.fields.first(http::FieldName::authorization);
+  if (field == nullptr) return missing("no Authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  if (field->value.size() <= kScheme.size() || !iequals(field->value.substr(0, kScheme.size()), kScheme)) {
+    return missing("not a bearer token");
+  }
+  return field->value.substr(kScheme.size());
+}
+
+Result<void> Exchange::authenticate() {
+  TRY(token, bearer_token());
+  auto principal = worker_.authenticator().authenticate(token, worker_.reactor().wall_now());
+  if (auto issuer = worker_.authenticator().take_refetch_request()) worker_.shared().request_key_refetch(*issuer);
+  if (!principal) return std::unexpected(principal.error());
+  subject_ = arena_.copy((*principal)->subject);
+  tenant_ = arena_.copy((*principal)->tenant);
+  return {};
+}
+
+std::optional<Result<void>> Exchange::try_authorize(access::DirectoryWaiter* waiter) {
+  if (route_->require.empty()) return Result<void>{};
+  Result<void> decision = fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the user");
+  auto visit = [&](const access::AccessGrant& grant) {
+    decision = access::authorize(route_->require, request_.method, grant);
+    if (!decision) return;
+    tenant_ = arena_.copy(grant.tenant);
+    roles_ = arena_.copy(grant.roles_joined);
+  };
+  auto state = view_->snapshot->directory->find(subject_, worker_.reactor().now(), waiter, visit);
+  switch (state) {
+    case access::DirectoryState::fresh:
+    case access::DirectoryState::stale:
+    case access::DirectoryState::unavailable:
+      return decision;
+    case access::DirectoryState::stale_refresh:
+      start_role_lookup(worker_, *view_, subject_);
+      return decision;
+    case access::DirectoryState::fetch:
+      start_role_lookup(worker_, *view_, subject_);
+      return std::nullopt;
+    case access::DirectoryState::wait:
+      return std::nullopt;
+  }
+  return decision;
+}
+
+Task<Result<void>> Exchange::authorize() {
+  // A second round covers an answer that was overtaken by a change; more means the directory is in trouble.
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    RoleWaiter waiter(worker_.reactor());
+    auto decision = try_authorize(&waiter);
+    if (decision) co_return *decision;
+    co_await waiter.wait();
+  }
+  co_return fail(ErrorCode::authorization_unavailable, Origin::internal, "roles change too fast");
+}
+
+}  // namespace lotagate

@@ -1,0 +1,194 @@
+#include "gateway/connection.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstring>
+#include <exception>
+
+#include "gateway/exchange.h"
+#include "gateway/worker.h"
+
+namespace lotagate {
+namespace {
+
+// How long, and how much, an ended connection may still send before it is closed for good.
+constexpr seconds kLingerFor{2};
+constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
+
+}  // namespace
+
+Connection::Connection(Worker& worker, const Accepted& accepted, std::size_t listener_index)
+    : worker_(worker),
+      socket_(worker.reactor(), accepted.handle),
+      peer_(accepted.peer),
+      listener_index_(listener_index) {}
+
+Connection::~Connection() = default;
+
+FramePool& Connection::frames() { return worker_.frames(); }
+
+Task<void> Connection::serve(Worker& worker, std::unique_ptr<Connection> self) {
+  try {
+    co_await self->run();
+  } catch (const std::exception& error) {
+    spdlog::error("bug: exception in a connection: {}", error.what());
+  }
+  worker.forget(*self);
+  self.reset();
+}
+
+void Connection::cut(const Error& error) {
+  if (exchange_ != nullptr) {
+    exchange_->cut(error);
+  } else {
+    socket_.cancel(error);
+  }
+}
+
+Task<void> Connection::run() {
+  bool keep = true;
+  while (keep) {
+    keep = co_await serve_one();
+  }
+}
+
+// One request. True if another may follow.
+Task<bool> Connection::serve_one() {
+  auto status = co_await receive_head();
+  if (status == HeadStatus::closed) co_return false;
+  auto exchange = worker_.take_exchange();
+  bool keep;
+  if (status == HeadStatus::failed) {
+    keep = co_await exchange->refuse(*this, buffered(), head_error_);
+  } else {
+    std::size_t head_bytes = scanner_.head_bytes();
+    std::string_view all = buffered();
+    ++requests_;
+    keep = co_await exchange->run(*this, all.substr(0, head_bytes), all.substr(head_bytes));
+  }
+  worker_.give_back(std::move(exchange));
+  scanner_.reset();
+  if (keep) {
+    if (begin_ == end_) input_.release();
+    co_return true;
+  }
+  input_.release();
+  co_await linger();
+  co_return false;
+}
+
+// The first wait of a connection and of each request: no buffer is held, so an idle client costs little.
+Task<Connection::HeadStatus> Connection::receive_head() {
+  const auto& timeouts = worker_.view().snapshot->config.timeouts;
+  MonotonicTime now = worker_.reactor().now();
+  bool begun = begin_ < end_;
+  idle_ = !begun;
+  MonotonicTime deadline = now + (begun || requests_ == 0 ? timeouts.header : timeouts.client_idle);
+  if (begun) {
+    head_began_ = worker_.reactor().backend().now();
+    auto status = scan();
+    if (status) co_return *status;
+  }
+  while (true) {
+    auto wait = co_await socket_.readable(deadline);
+    if (wait != Wait::ready) {
+      if (wait == Wait::cancelled || !begun) co_return HeadStatus::closed;
+      co_return fail_head(ErrorCode::request_timeout, "head not complete in time");
+    }
+    if (!make_room()) co_return fail_head(ErrorCode::headers_too_large, "head too large");
+    IoResult result = socket_.try_receive({input_.data() + end_, input_.capacity() - end_});
+    if (result.status == IoStatus::would_block) continue;
+    if (result.status != IoStatus::ok) co_return HeadStatus::closed;
+    if (!begun) {
+      begun = true;
+      idle_ = false;
+      head_began_ = worker_.reactor().backend().now();
+      deadline = worker_.reactor().now() + timeouts.header;  // absolute: no byte moves it again (S02)
+    }
+    end_ += result.bytes;
+    auto status = scan();
+    if (status) co_return *status;
+  }
+}
+
+// The answer of the scanner on what has been received, or nothing if the head goes on.
+std::optional<Connection::HeadStatus> Connection::scan() {
+  if (scanner_.head_bytes() == 0) begin_ += http::leading_blank_bytes(buffered());
+  const config::Limits& limits = worker_.view().snapshot->config.limits;
+  switch (scanner_.scan(buffered())) {
+    case http::HeadScanner::Status::malformed:
+      return fail_head(ErrorCode::bad_request, "line syntax");
+    case http::HeadScanner::Status::complete:
+      if (scanner_.head_bytes() <= limits.head) return HeadStatus::complete;
+      return fail_head(ErrorCode::headers_too_large, "head too large");
+    case http::HeadScanner::Status::incomplete:
+      break;
+  }
+  if (!scanner_.has_first_line() && buffered().size() > limits.target + kRequestLineRest) {
+    return fail_head(ErrorCode::uri_too_long, "request line");
+  }
+  if (buffered().size() >= limits.head) return fail_head(ErrorCode::headers_too_large, "head too large");
+  return std::nullopt;
+}
+
+Connection::HeadStatus Connection::fail_head(ErrorCode code, std::string_view reason) {
+  head_error_ = Error{.code = code, .origin = Origin::downstream, .reason = reason};
+  return HeadStatus::failed;
+}
+
+// Makes sure there is room for more of the head; false if it would not fit the largest buffer.
+bool Connection::make_room() {
+  if (!input_) {
+    input_ = worker_.reactor().buffers().take();
+    begin_ = end_ = 0;
+    return true;
+  }
+  if (end_ < input_.capacity()) return true;
+  std::string_view kept = buffered();
+  if (kept.size() == kLargeBufferBytes) return false;
+  if (begin_ > 0) {
+    std::memmove(input_.data(), kept.data(), kept.size());
+  } else {
+    Buffer larger = worker_.reactor().buffers().take(kLargeBufferBytes);
+    std::memcpy(larger.data(), kept.data(), kept.size());
+    input_ = std::move(larger);
+  }
+  end_ = kept.size();
+  begin_ = 0;
+  return true;
+}
+
+void Connection::carry_over(std::string_view leftover) {
+  if (leftover.empty()) {
+    begin_ = end_ = 0;
+    return;
+  }
+  bool in_place = leftover.data() >= input_.data() && leftover.data() < input_.data() + input_.capacity();
+  if (in_place) {
+    begin_ = static_cast<std::size_t>(leftover.data() - input_.data());
+    end_ = begin_ + leftover.size();
+    return;
+  }
+  if (leftover.size() > input_.capacity()) input_ = worker_.reactor().buffers().take(leftover.size());
+  std::memcpy(input_.data(), leftover.data(), leftover.size());
+  begin_ = 0;
+  end_ = leftover.size();
+}
+
+Task<void> Connection::linger() {
+  if (socket_.cancelled() || socket_.failed()) co_return;
+  socket_.shutdown_write();
+  MonotonicTime deadline = worker_.reactor().now() + kLingerFor;
+  std::size_t total = 0;
+  while (total < kLingerBytes) {
+    auto wait = co_await socket_.readable(deadline);
+    if (wait != Wait::ready) co_return;
+    Buffer buffer = worker_.reactor().buffers().take(kLargeBufferBytes);
+    IoResult result = socket_.try_receive({buffer.data(), buffer.capacity()});
+    if (result.status == IoStatus::would_block) continue;
+    if (result.status != IoStatus::ok) co_return;
+    total += result.bytes;
+  }
+}
+
+}  // namespace lotagate

@@ -1,0 +1,78 @@
+// One client connection: reads heads, runs an exchange for each, keeps or closes. Frees itself when it ends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/buffer.h"
+#include "gateway/body.h"
+#include "http/head.h"
+#include "runtime/socket.h"
+#include "runtime/task.h"
+
+namespace lotagate {
+
+class Worker;
+class Exchange;
+
+class Connection {
+ public:
+  Connection(Worker& worker, const Accepted& accepted, std::size_t listener_index);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The life of the connection; deletes it at the end.
+  static Task<void> serve(Worker& worker, std::unique_ptr<Connection> self);
+
+  FramePool& frames();
+  Socket& socket() { return socket_; }
+  const SocketAddress& peer() const { return peer_; }
+  std::size_t listener_index() const { return listener_index_; }
+  // Waiting for a request, none begun.
+  bool idle() const { return idle_; }
+  // Ends whatever it does: the exchange's upstream too.
+  void cut(const Error& error);
+
+  // Keeps what was received behind the request that just ended, as the start of the next.
+  void carry_over(std::string_view leftover);
+
+  std::size_t index = 0;  // in the worker's list
+
+ private:
+  friend class Exchange;
+  // Method, version and spaces of a request line beside its target.
+  static constexpr std::size_t kRequestLineRest = 64;
+  enum class HeadStatus : std::uint8_t { complete, closed, failed };
+
+  Task<void> run();
+  Task<bool> serve_one();
+  // Receives until a whole head lies at head(). `failed`: head_error_ says why.
+  Task<HeadStatus> receive_head();
+  HeadStatus fail_head(ErrorCode code, std::string_view reason);
+  bool make_room();
+  std::optional<HeadStatus> scan();
+  // Ends our sending side and reads what the client still sends, within bounds, so that it gets our answer and not a
+  // reset (RFC 9112 9.6).
+  Task<void> linger();
+
+  std::string_view buffered() const { return {input_.data() + begin_, end_ - begin_}; }
+
+  Worker& worker_;
+  Socket socket_;
+  SocketAddress peer_;
+  std::size_t listener_index_;
+  Buffer input_;
+  std::size_t begin_ = 0;  // of the current head
+  std::size_t end_ = 0;    // of what was received
+  http::HeadScanner scanner_;
+  Error head_error_;
+  MonotonicTime head_began_{};
+  std::uint64_t requests_ = 0;
+  Exchange* exchange_ = nullptr;  // the one that runs
+  bool idle_ = true;
+};
+
+}  // namespace lotagate

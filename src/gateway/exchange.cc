@@ -1,0 +1,194 @@
+#include "gateway/exchange.h"
+
+#include "gateway/connection.h"
+
+namespace lotagate {
+namespace {
+
+constexpr std::size_t kArenaBytes = 4096;
+
+}  // namespace
+
+Exchange::Exchange(Worker& worker)
+    : worker_(worker),
+      arena_(kArenaBytes),
+      request_body_(worker.reactor(), Side::downstream),
+      response_body_(worker.reactor(), Side::upstream) {}
+
+Exchange::~Exchange() = default;
+
+Task<bool> Exchange::run(Connection& connection, std::string_view head, std::string_view rest) {
+  begin(connection);
+  auto outcome = co_await handle(head, rest);
+  bool keep = keep_alive_;
+  if (!outcome) {
+    Error error = outcome.error();
+    keep = co_await answer_error(error);
+  }
+  keep = keep && request_body_.ended();
+  finish(keep);
+  co_return keep;
+}
+
+Task<bool> Exchange::refuse(Connection& connection, std::string_view bytes, const Error& error) {
+  begin(connection);
+  http::salvage_request_line(bytes, request_.method, target_.path);
+  co_await answer_error(error);
+  finish(false);
+  co_return false;
+}
+
+// The whole life of a request. The first error ends it.
+Task<Result<void>> Exchange::handle(std::string_view head, std::string_view rest) {
+  CO_TRY_VOID(read_request(head, rest));
+  if (target_.path == "*") {
+    bool sent = co_await answer_options();
+    keep_alive_ = keep_alive_ && sent;
+    co_return Result<void>{};
+  }
+  CO_TRY_VOID(match_route());
+  CO_TRY_VOID(apply_limits(config::LimitKey::address));
+  if (!route_->is_public) {
+    CO_TRY_VOID(authenticate());
+    auto decision = try_authorize(nullptr);
+    if (!decision) decision = co_await authorize();
+    CO_TRY_VOID(*decision);
+  }
+  CO_TRY_VOID(apply_limits(config::LimitKey::user));
+  co_return co_await forward();
+}
+
+void Exchange::begin(Connection& connection) {
+  connection_ = &connection;
+  connection.exchange_ = this;
+  view_ = &worker_.view();
+  ++view_->exchanges;
+  worker_.count_request();
+
+  arena_.reset();
+  request_.method = {};
+  request_.target = {};
+  request_.minor = 1;
+  request_.fields.items.clear();
+  target_ = {};
+  request_framing_ = {};
+  request_body_.begin(connection.socket(), {}, {}, nanoseconds(0), 0);
+  route_ = nullptr;
+  client_ip_ = connection.peer().ip;
+  peer_trusted_ = false;
+  expects_continue_ = false;
+  keep_alive_ = false;
+  request_id_ = worker_.ids().id128(arena_);
+  trace_id_ = {};
+  trace_flags_ = {};
+  allow_ = {};
+  subject_ = {};
+  tenant_ = {};
+  roles_ = {};
+  limits_.clear();
+  retry_after_.reset();
+  endpoint_ = {};
+  upload_ = Upload::none;
+  response_.status = 0;
+  interim_responses_ = 0;
+  wall_started_ = worker_.reactor().wall_now();
+  started_ = connection.head_began_;
+  upstream_duration_ = nanoseconds(0);
+  attempts_ = 0;
+  status_ = 0;
+  error_.reset();
+  body_bytes_out_ = 0;
+  head_sent_ = false;
+  response_chunked_ = false;
+}
+
+// Records, then lets go of everything the request held.
+void Exchange::finish(bool keep) {
+  record();
+  if (keep) connection_->carry_over(request_body_.leftover());
+  request_body_.release();
+  response_body_.release();
+  answer_.release();
+  upstream_.reset();
+  downstream_.reset();
+  upload_done_.reset();
+  connection_->exchange_ = nullptr;
+  WorkerView& view = *view_;
+  if (--view.exchanges == 0) worker_.retire(view);
+}
+
+telemetry::RequestEnd Exchange::end_of() const {
+  using telemetry::RequestEnd;
+  if (!error_ || error_->code == ErrorCode::upstream_error) return RequestEnd::complete;
+  switch (error_->code) {
+    case ErrorCode::client_closed:
+      return RequestEnd::client_closed;
+    case ErrorCode::upstream_unreachable:
+    case ErrorCode::upstream_reset:
+    case ErrorCode::upstream_invalid:
+      return RequestEnd::upstream_failed;
+    case ErrorCode::request_timeout:
+    case ErrorCode::upstream_timeout:
+      return RequestEnd::timed_out;
+    case ErrorCode::internal:
+      return RequestEnd::aborted;
+    default:
+      return head_sent_ && status_ < 400 ? RequestEnd::aborted : RequestEnd::refused;
+  }
+}
+
+void Exchange::record() {
+  telemetry::RequestRecord record;
+  record.time = wall_started_;
+  record.request_id = request_id_;
+  record.trace_id = trace_id_;
+  record.method = request_.method;
+  record.path = target_.path;
+  record.query = target_.query.empty() ? target_.query : target_.query.substr(1);
+  record.endpoint = endpoint_;
+  record.user = subject_;
+  record.client = client_ip_;
+  record.status = status_;
+  if (error_) {
+    record.code = error_->code;
+    record.reason = error_->reason;
+  }
+  record.bytes_in = request_body_.octets();
+  record.bytes_out = body_bytes_out_;
+  record.duration = worker_.reactor().backend().now() - started_;
+  record.upstream_duration = upstream_duration_;
+  record.attempts = attempts_;
+  record.end = end_of();
+  record.method_index = telemetry::method_index(request_.method);
+  if (route_ != nullptr) {
+    record.route = route_->name;
+    record.service = view_->snapshot->services[route_->service].name;
+    record.route_slot = route_->metrics_slot;
+  }
+  worker_.metrics().record(record);
+  worker_.log().write(record);
+}
+
+void Exchange::cut(const Error& error) {
+  if (upstream_) upstream_->socket.cancel(error);
+}
+
+// The client's connection changed while nobody reads from it. A reset ends the upstream request at once. An end of its
+// sending side may be a half-closed client that still wants its answer, or one that has gone: asking tells (below).
+void Exchange::on_hangup(bool reset) {
+  if (!reset) {
+    if (request_body_.ended()) probe_half_closed();
+    return;
+  }
+  Error gone{.code = ErrorCode::client_closed, .origin = Origin::downstream, .reason = "client gone"};
+  client().cancel(gone);
+  if (upstream_) upstream_->socket.cancel(gone);
+}
+
+Socket& Exchange::client() const { return connection_->socket(); }
+
+const config::ServiceTimeouts& Exchange::service_timeouts() const {
+  return view_->snapshot->services[route_->service].timeouts;
+}
+
+}  // namespace lotagate

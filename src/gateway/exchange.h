@@ -1,0 +1,175 @@
+// One request and its answer, from the complete head to the log line. The steps are members, so that they can hand on
+// what they found; exchange.cc holds their order, admission.cc the checks, forward.cc and relay.cc the upstream side,
+// upstream_head.cc and answer.cc what is written. Pooled by the worker: reuse allocates nothing in steady state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/result.h"
+#include "config/snapshot.h"
+#include "gateway/body.h"
+#include "gateway/worker.h"
+#include "http/head.h"
+#include "http/target.h"
+#include "limit/bucket.h"
+#include "runtime/event.h"
+#include "telemetry/record.h"
+#include "upstream/endpoint_pool.h"
+
+namespace lotagate {
+
+class Connection;
+
+class Exchange final : public HangupListener {
+ public:
+  explicit Exchange(Worker& worker);
+  ~Exchange();
+
+  // Handles the request whose complete head is `head`; `rest` is what was received behind it. True if the connection
+  // may take another request. The caller keeps both views valid until this returns.
+  Task<bool> run(Connection& connection, std::string_view head, std::string_view rest);
+  // Answers a head that could not be received whole; the connection closes.
+  Task<bool> refuse(Connection& connection, std::string_view bytes, const Error& error);
+
+  // Ends the forwarding with `error`; the client still gets an answer if none was begun.
+  void cut(const Error& error);
+  FramePool& frames() { return worker_.frames(); }
+
+ private:
+  struct LimitOutcome {
+    const config::CompiledLimit* limit;
+    limit::BucketDecision decision;
+  };
+  // Why the upload of a request body stopped.
+  enum class Upload : std::uint8_t { none, running, complete, broken };
+
+  void on_hangup(bool reset) override;
+
+  // exchange.cc
+  void begin(Connection& connection);
+  Task<Result<void>> handle(std::string_view head, std::string_view rest);
+  void finish(bool keep);
+  void record();
+  telemetry::RequestEnd end_of() const;
+
+  // admission.cc: may this request be forwarded, and where
+  Result<void> read_request(std::string_view head, std::string_view rest);
+  Result<void> check_fields();
+  void identify_client();
+  IpAddress forwarded_client(const std::vector<Network>& trusted) const;
+  Result<void> match_route();
+  Result<void> apply_limits(config::LimitKey stage);
+  Result<void> authenticate();
+  Result<std::string_view> bearer_token() const;
+  // The decision, or nothing if a look-up must be awaited first.
+  std::optional<Result<void>> try_authorize(access::DirectoryWaiter* waiter);
+  Task<Result<void>> authorize();
+
+  // forward.cc: the request to the upstream
+  Task<Result<void>> forward();
+  Task<Result<void>> attempt(bool fresh);
+  Task<Result<void>> connect(upstream::EndpointPool& pool);
+  Result<bool> gather_body(http::HeadWriter& head);
+  Task<Result<void>> send_request(bool body_ends);
+  Task<void> upload();
+  Task<void> stop_upload();
+  Task<Result<void>> receive_response_head();
+  Result<bool> scan_response();
+  Task<Result<void>> forward_interim();
+  Result<void> send_continue();
+  Error before_answer(ErrorCode code, std::string_view reason) const;
+  void probe_half_closed();
+
+  // relay.cc: the answer to the client
+  Task<Result<void>> relay_response();
+  Task<Result<void>> transform_error();
+  Task<std::string> read_error_body();
+  void release_upstream();
+
+  // upstream_head.cc
+  void write_upstream_head(http::HeadWriter& out);
+  void write_forwarding(http::HeadWriter& out);
+  void write_identity(http::HeadWriter& out);
+  void write_trace(http::HeadWriter& out);
+
+  // answer.cc
+  void write_downstream_head(http::HeadWriter& out, const http::Framing& framing, bool chunked);
+  void write_kept_fields(http::HeadWriter& out, bool replaced_body);
+  void write_common(http::HeadWriter& out);
+  void write_limit_fields(http::HeadWriter& out);
+  void write_error_fields(http::HeadWriter& out, const Error& error);
+  Task<bool> answer_error(const Error& error);
+  // Sends a whole answer of our own. True if it went out.
+  Task<bool> answer_problem(const Error& error, const std::string& body, bool keep_backend_fields);
+  Task<bool> answer_options();
+  bool drain_request_body();
+  bool to_head() const { return request_.method == "HEAD"; }
+
+  const config::ServiceTimeouts& service_timeouts() const;
+  Socket& client() const;
+
+  Worker& worker_;
+  Connection* connection_ = nullptr;
+  WorkerView* view_ = nullptr;
+  Arena arena_;
+
+  // The request
+  http::RequestHead request_;
+  std::size_t request_head_bytes_ = 0;
+  http::Target target_;
+  http::Framing request_framing_;
+  BodyStream request_body_;
+  const config::CompiledRoute* route_ = nullptr;
+  IpAddress client_ip_;
+  bool peer_trusted_ = false;
+  bool expects_continue_ = false;
+  bool keep_alive_ = false;
+  std::string_view request_id_;
+  std::string_view trace_id_;
+  std::string_view trace_flags_;
+  std::string_view allow_;  // for 405
+
+  // The caller
+  std::string_view subject_;
+  std::string_view tenant_;
+  std::string_view roles_;
+  std::vector<LimitOutcome> limits_;
+  std::optional<nanoseconds> retry_after_;
+
+  // The upstream
+  upstream::EndpointPool* pool_ = nullptr;
+  std::unique_ptr<upstream::UpstreamConnection> upstream_;
+  std::string_view endpoint_;
+  Upload upload_ = Upload::none;
+  std::optional<OneShotEvent> upload_done_;
+  BodySink upstream_sink_;
+  Buffer answer_;  // what the upstream sends: heads, and the first body bytes
+  std::size_t answer_begin_ = 0;
+  std::size_t answer_end_ = 0;
+  http::HeadScanner answer_scanner_;
+  http::ResponseHead response_;
+  BodyStream response_body_;
+  std::optional<PumpTarget> downstream_;
+  BodySink downstream_sink_;
+  int interim_responses_ = 0;
+
+  // For the record
+  WallTime wall_started_{};
+  MonotonicTime started_{};
+  MonotonicTime forward_began_{};
+  nanoseconds upstream_duration_{0};
+  std::uint8_t attempts_ = 0;
+  std::uint16_t status_ = 0;
+  std::optional<Error> error_;
+  std::uint64_t body_bytes_out_ = 0;
+  bool head_sent_ = false;
+  bool response_chunked_ = false;
+};
+
+}  // namespace lotagate

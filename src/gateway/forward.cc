@@ -1,0 +1,266 @@
+// The request on its way to the upstream: connect, send, upload, wait for the head of the answer; one safe retry.
+#include "gateway/connection.h"
+#include "gateway/exchange.h"
+#include "http/method.h"
+
+namespace lotagate {
+namespace {
+
+constexpr int kMaxInterimResponses = 8;
+// Identity, forwarding and trace fields (a subject has at most 256 bytes, roles come bounded), and a small body.
+constexpr std::size_t kAddedHeadBytes = 8192;
+
+std::unexpected<Error> upstream_failure(ErrorCode code, std::string_view reason, bool retry_safe) {
+  return std::unexpected(Error{.code = code, .origin = Origin::upstream, .retry_safe = retry_safe, .reason = reason});
+}
+
+}  // namespace
+
+Task<Result<void>> Exchange::forward() {
+  client().set_hangup_listener(this);
+  forward_began_ = worker_.reactor().backend().now();
+  Result<void> outcome;
+  while (true) {
+    outcome = co_await attempt(attempts_ > 0);
+    co_await stop_upload();
+    if (outcome || head_sent_ || attempts_ >= 2 || client().cancelled()) break;
+    if (!outcome.error().retry_safe || request_body_.filled() || !worker_.take_retry()) break;
+    worker_.metrics().gauges.retries.add();
+    upstream_.reset();
+    request_body_.rewind();
+  }
+  client().set_hangup_listener(nullptr);
+  upstream_duration_ = worker_.reactor().backend().now() - forward_began_;
+  if (outcome) {
+    release_upstream();
+  } else {
+    upstream_.reset();
+  }
+  co_return outcome;
+}
+
+Task<Result<void>> Exchange::attempt(bool fresh) {
+  auto& service = view_->services[route_->service];
+  ++attempts_;
+  std::size_t index = worker_.pick_index(service);
+  if (index == service.endpoints.size()) {
+    co_return upstream_failure(ErrorCode::upstream_unreachable, "service has no address", false);
+  }
+  pool_ = service.endpoints[index];
+  endpoint_ = view_->snapshot->services[route_->service].endpoints[index].text;
+
+  // The head is written first and the octets at hand are gathered behind it: one send carries both.
+  std::size_t head_room = request_head_bytes_ + 2 * request_.target.size() + kAddedHeadBytes;
+  Buffer buffer = worker_.reactor().buffers().take(std::min(head_room, kLargeBufferBytes));
+  http::HeadWriter head(buffer.data(), buffer.capacity());
+  write_upstream_head(head);
+  if (head.overflowed()) co_return fail(ErrorCode::headers_too_large, Origin::downstream, "head grew too large");
+  auto body_ends = gather_body(head);
+  if (!body_ends) co_return std::unexpected(body_ends.error());
+
+  if (!fresh) upstream_ = pool_->take_idle();
+  if (!upstream_) {
+    auto connected = co_await connect(*pool_);
+    if (!connected) co_return connected;
+  }
+  auto sent = co_await send_request(*body_ends);
+  if (!sent) co_return sent;
+  buffer.release();
+  auto received = co_await receive_response_head();
+  if (!received) co_return received;
+  co_return co_await relay_response();
+}
+
+Task<Result<void>> Exchange::connect(upstream::EndpointPool& pool) {
+  upstream_ = pool.begin_connect();
+  if (!upstream_) co_return upstream_failure(ErrorCode::upstream_unreachable, "connect failed", true);
+  auto wait = co_await upstream_->socket.writable(worker_.reactor().now() + service_timeouts().connect);
+  if (wait == Wait::cancelled) co_return std::unexpected(wait_error(Side::upstream, wait, upstream_->socket));
+  if (wait == Wait::timed_out) {
+    co_return upstream_failure(ErrorCode::upstream_timeout, "connect timed out", true);
+  }
+  if (!pool.finish_connect(*upstream_)) {
+    co_return upstream_failure(ErrorCode::upstream_unreachable, "connection refused", true);
+  }
+  co_return Result<void>{};
+}
+
+// Adds what has been received of the body to the sink. True if the body ends with it.
+Result<bool> Exchange::gather_body(http::HeadWriter& head) {
+  using Kind = BodySink::Kind;
+  bool chunked = request_framing_.kind == http::Framing::Kind::chunked;
+  upstream_sink_.begin(chunked ? Kind::chunked : Kind::plain, &head);
+  while (!upstream_sink_.full()) {
+    TRY(piece, request_body_.next());
+    upstream_sink_.add(piece.data);
+    if (piece.end) return true;
+    if (piece.data.empty()) return false;
+  }
+  return false;
+}
+
+Task<Result<void>> Exchange::send_request(bool body_ends) {
+  Socket& socket = upstream_->socket;
+  std::span<iovec> parts = upstream_sink_.take(body_ends && request_framing_.has_body());
+  auto progress = service_timeouts().between_bytes;
+  auto sent = co_await send_all(worker_.reactor(), socket, parts, progress);
+  if (sent.status != SendStatus::sent) {
+    Error error = send_error(Side::upstream, sent.status, socket);
+    bool may_repeat = sent.bytes == 0 || http::is_idempotent(request_.method);
+    error.retry_safe = sent.status == SendStatus::closed && may_repeat;
+    co_return std::unexpected(error);
+  }
+  if (body_ends) co_return Result<void>{};
+  if (expects_continue_) CO_TRY_VOID(send_continue());
+  upload_ = Upload::running;
+  upload_done_.emplace(worker_.reactor());
+  spawn(worker_, upload());
+  co_return Result<void>{};
+}
+
+// The rest of the request body, beside the answer: services may answer while they still read.
+Task<void> Exchange::upload() {
+  Socket& socket = upstream_->socket;
+  PumpTarget target{socket, Side::upstream, service_timeouts().between_bytes};
+  bool chunked = request_framing_.kind == http::Framing::Kind::chunked;
+  upstream_sink_.begin(chunked ? BodySink::Kind::chunked : BodySink::Kind::plain, nullptr);
+  PumpResult result;
+  try {
+    result = co_await pump(request_body_, upstream_sink_, target, worker_.reactor());
+  } catch (...) {
+    result.error = Error{.code = ErrorCode::internal, .reason = "exception while uploading"};
+  }
+  upload_ = result.error ? Upload::broken : Upload::complete;
+  // A service that stops reading may still have answered: its answer, or its silence, decides. Everything else that
+  // went wrong ends the exchange with that error.
+  bool service_closed = result.error && result.error->code == ErrorCode::upstream_reset;
+  if (result.error && !service_closed) socket.cancel(*result.error);
+  socket.move_read_deadline(worker_.reactor().now() + service_timeouts().first_byte);
+  if (!result.error && client().peer_closed()) probe_half_closed();
+  upload_done_->set();
+}
+
+// The answer is over, or will not come: nobody needs the rest of the body.
+Task<void> Exchange::stop_upload() {
+  if (!upload_done_) co_return;
+  if (upload_ == Upload::running) {
+    upstream_->socket.cancel(Error{.code = ErrorCode::upstream_reset, .origin = Origin::upstream, .reason = "over"});
+    client().interrupt_reader();
+  }
+  co_await upload_done_->wait();
+}
+
+// Errors while no byte of an answer has come. Idempotent requests may be repeated then (RFC 9112 9.3.1), unless the
+// body has been streamed.
+Error Exchange::before_answer(ErrorCode code, std::string_view reason) const {
+  bool safe = http::is_idempotent(request_.method) && upload_ == Upload::none && answer_end_ == 0;
+  return Error{.code = code, .origin = Origin::upstream, .retry_safe = safe, .reason = reason};
+}
+
+Task<Result<void>> Exchange::receive_response_head() {
+  Socket& socket = upstream_->socket;
+  answer_ = worker_.reactor().buffers().take();
+  answer_begin_ = 0;
+  answer_end_ = 0;
+  answer_scanner_.reset();
+  auto deadline = worker_.reactor().now() + service_timeouts().first_byte;
+  while (true) {
+    bool uploading = upload_ == Upload::running;  // its end moves the deadline
+    auto wait = co_await socket.readable(uploading ? kNever : deadline);
+    if (wait != Wait::ready) {
+      Error error = wait_error(Side::upstream, wait, socket);
+      co_return std::unexpected(error);
+    }
+    IoResult result = socket.try_receive({answer_.data() + answer_end_, answer_.capacity() - answer_end_});
+    if (result.status == IoStatus::would_block) continue;
+    if (result.status != IoStatus::ok) {
+      co_return std::unexpected(before_answer(ErrorCode::upstream_reset, "closed before an answer"));
+    }
+    answer_end_ += result.bytes;
+    while (true) {
+      auto complete = scan_response();
+      if (!complete) co_return std::unexpected(complete.error());
+      if (!*complete) break;
+      if (response_.status >= 200) co_return Result<void>{};
+      auto forwarded = co_await forward_interim();
+      if (!forwarded) co_return forwarded;
+    }
+  }
+}
+
+// True if a whole head has been received: response_ holds it and answer_begin_ is behind it.
+Result<bool> Exchange::scan_response() {
+  const config::Limits& limits = view_->snapshot->config.limits;
+  std::string_view bytes(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
+  auto status = answer_scanner_.scan(bytes);
+  if (status == http::HeadScanner::Status::malformed || bytes.size() > kLargeBufferBytes) {
+    return upstream_failure(ErrorCode::upstream_invalid, "not HTTP", false);
+  }
+  if (status == http::HeadScanner::Status::incomplete) {
+    if (bytes.size() >= limits.head) return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);
+    if (answer_end_ == answer_.capacity()) {  // more room: a larger buffer with what there is of this head
+      Buffer larger = worker_.reactor().buffers().take(kLargeBufferBytes);
+      std::copy(bytes.begin(), bytes.end(), larger.data());
+      answer_end_ = bytes.size();
+      answer_begin_ = 0;
+      answer_ = std::move(larger);
+    }
+    return false;
+  }
+  auto head = bytes.substr(0, answer_scanner_.head_bytes());
+  http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
+  TRY_VOID(http::parse_response_head(head, head_limits, response_));
+  if (head.size() > limits.head) return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);
+  answer_begin_ += head.size();
+  answer_scanner_.reset();
+  return true;
+}
+
+// 1xx: 100 has been sent by ourselves, 101 was not asked for; others go on to clients that know them (RFC 9110 15.2).
+Task<Result<void>> Exchange::forward_interim() {
+  if (response_.status == 101 || ++interim_responses_ > kMaxInterimResponses) {
+    co_return upstream_failure(ErrorCode::upstream_invalid, "unexpected 1xx", false);
+  }
+  if (response_.status == 100 || request_.minor == 0) co_return Result<void>{};
+  Buffer buffer = worker_.reactor().buffers().take(kLargeBufferBytes);
+  http::HeadWriter head(buffer.data(), buffer.capacity());
+  head.text("HTTP/1.1 ");
+  head.number(response_.status);
+  head.text(" ");
+  head.text(response_.reason);
+  head.text("\r\n");
+  write_kept_fields(head, false);
+  head.end_of_head();
+  if (head.overflowed()) co_return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);
+  std::string_view text = head.view();
+  iovec part{const_cast<char*>(text.data()), text.size()};
+  auto progress = view_->snapshot->config.timeouts.write_progress;
+  auto sent = co_await send_all(worker_.reactor(), client(), std::span(&part, 1), progress);
+  if (sent.status != SendStatus::sent) co_return std::unexpected(send_error(Side::downstream, sent.status, client()));
+  co_return Result<void>{};
+}
+
+// 25 bytes into an idle connection: they fit whole, or the client is gone.
+Result<void> Exchange::send_continue() {
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  iovec part{const_cast<char*>(kContinue.data()), kContinue.size()};
+  IoResult result = client().try_send(std::span(&part, 1));
+  if (result.status == IoStatus::ok && result.bytes == kContinue.size()) return {};
+  return fail(ErrorCode::client_closed, Origin::downstream, "client gone");
+}
+
+// The client has ended its sending side. Did it only half-close, or leave? Bytes that change nothing in the message
+// tell: a client that has left answers them with a reset, which cancels the upstream request at once.
+//  - before the answer: a 100 response, which every HTTP/1.1 client must be able to skip (RFC 9110 15.2);
+//  - within a chunked answer, between chunks: a leading zero of the next chunk size (RFC 9112 7.1: 1*HEXDIG).
+void Exchange::probe_half_closed() {
+  if (request_.minor == 0 || client().cancelled()) return;
+  std::string_view probe;
+  if (!head_sent_ && status_ == 0) probe = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (head_sent_ && response_chunked_ && downstream_ && !downstream_->sending) probe = "0";
+  if (probe.empty()) return;
+  iovec part{const_cast<char*>(probe.data()), probe.size()};
+  client().try_send(std::span(&part, 1));
+}
+
+}  // namespace lotagate

@@ -1,0 +1,252 @@
+#include "gateway/gateway.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "gateway/resolve.h"
+
+namespace lotagate {
+namespace {
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string bind_error(const SocketAddress& address, int error) {
+  std::string text = "cannot listen on " + to_string(address) + ": " + std::strerror(error);
+  if (error == EADDRINUSE) text += "; stop what uses the port or configure another";
+  return text;
+}
+
+std::uint32_t worker_count(const config::Config& config) {
+  return config.workers != 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Unique to this process, so that its own requests are recognised when they come back (RFC 9110 7.6.3).
+std::string instance_name() {
+  Arena arena(64);
+  IdSource ids;
+  return "lotagate-" + std::string(ids.id64(arena));
+}
+
+std::vector<std::string> to_lines(const std::vector<config::ConfigError>& errors) {
+  std::vector<std::string> lines;
+  for (const auto& error : errors) lines.push_back(config::to_string(error));
+  return lines;
+}
+
+std::unexpected<std::vector<std::string>> failure(std::string line) {
+  return std::unexpected(std::vector<std::string>{std::move(line)});
+}
+
+}  // namespace
+
+Gateway::Gateway(std::string config_file, std::string version)
+    : config_file_(std::move(config_file)), version_(std::move(version)) {}
+
+Gateway::~Gateway() {
+  admin_.reset();
+  changes_feed_.reset();
+  key_source_.reset();
+}
+
+std::expected<void, std::vector<std::string>> Gateway::start() {
+  auto loaded = config::load_config(config_file_);
+  if (!loaded) return std::unexpected(to_lines(loaded.error()));
+  raise_descriptor_limit();
+  started_ = WallTime(std::chrono::system_clock::now());
+  reload_.last = started_;
+
+  std::uint32_t workers = worker_count(*loaded);
+  auto log = telemetry::AccessLog::open(
+      {.file = loaded->access_log.file, .buffer_bytes = loaded->access_log.buffer_bytes, .workers = workers});
+  if (!log) return failure(log.error());
+  log_ = std::move(*log);
+  metrics_ = std::make_unique<telemetry::Metrics>(workers);
+  buckets_ = std::make_unique<limit::BucketTable>(loaded->rate_limit_table.memory_bytes);
+  shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name());
+  shared_->request_key_refetch = [this](std::uint32_t issuer) {
+    std::lock_guard lock(mutex_);
+    if (key_source_) key_source_->request_refetch(issuer);
+  };
+  for (std::uint32_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(i, *shared_));
+  auto bound = bind(*loaded);
+  if (!bound) return bound;
+
+  snapshot_ = compile(std::move(*loaded));
+  start_key_source(nullptr);
+  start_changes_feed();
+  running_workers_ = workers_.size();
+  for (auto& worker : workers_) worker->start(snapshot_, keys_, [this] { --running_workers_; });
+  if (admin_) admin_->start();
+  for (const SocketAddress& address : bound_) spdlog::info("listening on {}", to_string(address));
+  spdlog::info("ready");
+  return {};
+}
+
+// Every listener on every worker, then the admin listener: all of them, or none.
+std::expected<void, std::vector<std::string>> Gateway::bind(const config::Config& config) {
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    SocketAddress address = config.listeners[i].address;
+    // SO_REUSEPORT would let a second gateway share the port unseen.
+    if (int error = EpollBackend::probe(address)) return failure(bind_error(address, error));
+    for (auto& worker : workers_) {
+      auto got = worker->listen(address, i);
+      if (!got) return failure(bind_error(address, got.error()));
+      address = *got;  // the port that 0 stands for is the same for all
+    }
+    bound_.push_back(address);
+  }
+  if (!config.admin) return {};
+  admin_ = std::make_unique<AdminServer>([this](std::string_view path) { return page(path); });
+  if (int error = EpollBackend::probe(*config.admin)) return failure(bind_error(*config.admin, error));
+  auto got = admin_->listen(*config.admin);
+  if (!got) return failure(bind_error(*config.admin, got.error()));
+  spdlog::info("admin on {}", to_string(*got));
+  return {};
+}
+
+config::CompileHooks Gateway::hooks() {
+  return {.resolve =
+              [this](const config::Url& url) {
+                auto addresses = resolve(url);
+                auto& known = addresses_[url.host + ":" + std::to_string(url.port)];
+                if (!addresses.empty()) known = addresses;  // X06: a failed look-up keeps the last addresses
+                if (known.empty()) spdlog::warn("cannot resolve {}; trying again later", url.host);
+                return known;
+              },
+          .metrics_slot = [this](const std::string& route,
+                                 const std::string& service) { return metrics_->route_slot(route, service); },
+          .limit_slot =
+              [this](const std::string& policy) {
+                auto [slot, added] = limit_slots_.try_emplace(policy, static_cast<std::uint32_t>(limit_slots_.size()));
+                return std::min(slot->second, kMaxLimitSlots - 1);
+              },
+          .health =
+              [this](const SocketAddress& address) {
+                auto& health = health_[address];
+                if (!health) health = std::make_shared<upstream::EndpointHealth>();
+                return health;
+              }};
+}
+
+std::shared_ptr<const config::Snapshot> Gateway::compile(config::Config config) {
+  return config::compile(std::move(config), hooks(), snapshot_.get());
+}
+
+// On return the keys that could be had at once are in keys_. Workers get them with the snapshot they belong to.
+void Gateway::start_key_source(KeySource* previous) {
+  auto source = std::make_unique<KeySource>(KeySourceOptions{
+      .issuers = snapshot_->config.authentication.issuers,
+      .publish = [this](std::shared_ptr<const access::KeyRing> keys) { publish_keys(std::move(keys)); },
+      .log = [](std::string_view line) { spdlog::warn("{}", line); },
+      .previous = previous,
+      .times = {}});
+  source->start();
+  std::lock_guard lock(mutex_);
+  key_source_.swap(source);
+}
+
+void Gateway::start_changes_feed() {
+  changes_feed_.reset();
+  if (!snapshot_->directory) return;
+  changes_feed_ =
+      std::make_unique<ChangesFeed>(ChangesFeedOptions{.service = *snapshot_->config.user_management,
+                                                       .directory = snapshot_->directory,
+                                                       .log = [](std::string_view line) { spdlog::warn("{}", line); },
+                                                       .since = std::nullopt,
+                                                       .times = {}});
+}
+
+void Gateway::publish_keys(std::shared_ptr<const access::KeyRing> keys) {
+  std::lock_guard lock(mutex_);
+  keys_ = keys;
+  if (!keys_follow_snapshot_) return;
+  for (auto& worker : workers_) worker->adopt_keys(keys);
+}
+
+void Gateway::reload() {
+  auto loaded = config::load_config(config_file_);
+  if (!loaded) {
+    finish_reload(to_lines(loaded.error()));
+    return;
+  }
+  warn_about_restart_settings(*loaded);
+  auto fresh = compile(std::move(*loaded));
+  bool same_issuers = config::same_authentication(snapshot_->config, fresh->config);
+  bool same_directory = snapshot_->directory == fresh->directory;
+  {
+    std::lock_guard lock(mutex_);
+    snapshot_ = std::move(fresh);
+    keys_follow_snapshot_ = same_issuers;
+  }
+  if (!same_issuers) start_key_source(key_source_.get());
+  if (!same_directory) start_changes_feed();
+  publish_snapshot();
+  finish_reload({});
+}
+
+void Gateway::publish_snapshot() {
+  std::lock_guard lock(mutex_);
+  keys_follow_snapshot_ = true;
+  for (auto& worker : workers_) worker->adopt(snapshot_, keys_);
+}
+
+void Gateway::finish_reload(std::vector<std::string> errors) {
+  for (const std::string& line : errors) spdlog::error("{}", line);
+  if (errors.empty()) {
+    spdlog::info("configuration reloaded");
+  } else {
+    spdlog::error("reload refused: the running configuration stays");
+  }
+  std::lock_guard lock(mutex_);
+  reload_.last = WallTime(std::chrono::system_clock::now());
+  reload_.succeeded = errors.empty();
+  ++reload_.count;
+  if (!errors.empty()) ++reload_.failures;
+  reload_.errors = std::move(errors);
+}
+
+void Gateway::warn_about_restart_settings(const config::Config& fresh) const {
+  const config::Config& running = snapshot_->config;
+  auto warn = [](std::string_view key) { spdlog::warn("`{}` changed: takes effect after a restart", key); };
+  auto same_listener = [](const config::Listener& a, const config::Listener& b) { return a.address == b.address; };
+  if (!std::ranges::equal(running.listeners, fresh.listeners, same_listener)) warn("listeners");
+  if (running.admin != fresh.admin) warn("admin");
+  if (running.workers != fresh.workers) warn("workers");
+  if (running.access_log.file != fresh.access_log.file) warn("access_log");
+  if (running.rate_limit_table.memory_bytes != fresh.rate_limit_table.memory_bytes) warn("rate_limit_table");
+}
+
+void Gateway::refresh_addresses() {
+  const config::Config& config = snapshot_->config;
+  bool names = config.user_management && is_name(config.user_management->url);
+  for (const auto& service : config.services) names |= std::ranges::any_of(service.endpoints, is_name);
+  if (!names) return;
+  auto fresh = compile(config::Config(config));
+  {
+    std::lock_guard lock(mutex_);
+    snapshot_ = std::move(fresh);
+  }
+  publish_snapshot();
+}
+
+void Gateway::reopen_log() { log_->reopen(); }
+
+void Gateway::drain(nanoseconds limit) {
+  draining_ = true;
+  for (auto& worker : workers_) worker->drain(limit);
+}
+
+void Gateway::wait() {
+  for (auto& worker : workers_) worker->join();
+}
+
+}  // namespace lotagate

@@ -1,0 +1,197 @@
+#include "gateway/role_lookup.h"
+
+#include <memory>
+#include <string>
+
+#include "access/access_answer.h"
+#include "base/text.h"
+#include "gateway/body.h"
+#include "gateway/worker.h"
+#include "http/framing.h"
+#include "http/head.h"
+#include "http/writer.h"
+
+namespace lotagate {
+namespace {
+
+// Everything a look-up needs, kept alive by its own coroutine: the view may be replaced meanwhile.
+struct RoleLookup {
+  RoleLookup(Worker& w, WorkerView& view, std::string_view user)
+      : worker(w),
+        snapshot(view.snapshot),
+        subject(user),
+        authorization(view.service_authorization),
+        pool(w.pick(view.user_management)),
+        deadline(w.reactor().now() + snapshot->config.user_management->timeout),
+        body(w.reactor(), Side::upstream) {}
+
+  FramePool& frames() { return worker.frames(); }
+  Reactor& reactor() { return worker.reactor(); }
+
+  Worker& worker;
+  std::shared_ptr<const config::Snapshot> snapshot;
+  std::string subject;
+  std::string authorization;
+  upstream::EndpointPool* pool;
+  MonotonicTime deadline;
+  std::unique_ptr<upstream::UpstreamConnection> connection;
+  Buffer buffer;
+  http::ResponseHead response;
+  BodyStream body;
+};
+
+void append_percent_encoded(std::string& out, std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    bool plain =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+}
+
+std::string request_text(const RoleLookup& lookup) {
+  const config::UserManagement& settings = *lookup.snapshot->config.user_management;
+  std::string out = "GET " + settings.url.path + "/internal/v1/users/";
+  append_percent_encoded(out, lookup.subject);
+  out += "/access HTTP/1.1\r\nHost: " + settings.url.host + ":" + std::to_string(settings.url.port);
+  out += "\r\nAuthorization: " + lookup.authorization + "\r\nAccept: application/json\r\n\r\n";
+  return out;
+}
+
+std::unexpected<Error> unavailable(std::string_view reason) {
+  return fail(ErrorCode::authorization_unavailable, Origin::internal, reason);
+}
+
+Task<Result<void>> connect(RoleLookup& lookup) {
+  lookup.connection = lookup.pool->begin_connect();
+  if (!lookup.connection) co_return unavailable("service unreachable");
+  auto wait = co_await lookup.connection->socket.writable(lookup.deadline);
+  if (wait != Wait::ready || !lookup.pool->finish_connect(*lookup.connection)) {
+    co_return unavailable("service unreachable");
+  }
+  co_return Result<void>{};
+}
+
+// Receives the head; on success `rest` is what came behind it.
+Task<Result<void>> receive_head(RoleLookup& lookup, std::string_view& rest) {
+  http::HeadScanner scanner;
+  std::size_t filled = 0;
+  lookup.buffer = lookup.reactor().buffers().take();
+  while (true) {
+    auto wait = co_await lookup.connection->socket.readable(lookup.deadline);
+    if (wait != Wait::ready) co_return unavailable("service too slow");
+    std::span<char> room(lookup.buffer.data() + filled, lookup.buffer.capacity() - filled);
+    IoResult result = lookup.connection->socket.try_receive(room);
+    if (result.status == IoStatus::would_block) continue;
+    if (result.status != IoStatus::ok) co_return unavailable("service closed the connection");
+    filled += result.bytes;
+    std::string_view bytes(lookup.buffer.data(), filled);
+    auto status = scanner.scan(bytes);
+    if (status == http::HeadScanner::Status::malformed) co_return unavailable("answer is not HTTP");
+    if (status == http::HeadScanner::Status::incomplete) {
+      if (filled == lookup.buffer.capacity()) co_return unavailable("answer head too large");
+      continue;
+    }
+    rest = bytes.substr(scanner.head_bytes());
+    auto parsed = http::parse_response_head(bytes.substr(0, scanner.head_bytes()), {}, lookup.response);
+    if (!parsed) co_return unavailable("answer is not HTTP");
+    co_return Result<void>{};
+  }
+}
+
+Task<Result<std::string>> receive_body(RoleLookup& lookup, std::string_view rest) {
+  auto framing = http::response_framing(lookup.response, false);
+  if (!framing) co_return unavailable("answer is not HTTP");
+  auto left = lookup.deadline - lookup.reactor().now();
+  lookup.body.begin(lookup.connection->socket, *framing, rest, left, access::kMaxAccessAnswerBytes);
+  std::string text;
+  while (true) {
+    auto piece = lookup.body.next();
+    if (!piece) co_return unavailable("answer broken off or too large");
+    text += piece->data;
+    if (piece->end) break;
+    if (!piece->data.empty()) continue;
+    auto filled = co_await lookup.body.fill();
+    if (!filled) co_return unavailable("answer broken off");
+  }
+  co_return text;
+}
+
+Task<Result<std::string>> exchange(RoleLookup& lookup) {
+  std::string request = request_text(lookup);
+  iovec part{request.data(), request.size()};
+  auto sent = co_await send_all(lookup.reactor(), lookup.connection->socket, std::span(&part, 1), seconds(1));
+  if (sent.status != SendStatus::sent) co_return unavailable("service closed the connection");
+  std::string_view rest;
+  auto head = co_await receive_head(lookup, rest);
+  if (!head) co_return std::unexpected(head.error());
+  auto body = co_await receive_body(lookup, rest);
+  if (!body) co_return body;
+  bool reusable = http::keeps_alive(lookup.response.fields, lookup.response.minor) && lookup.body.leftover().empty();
+  if (reusable) lookup.pool->put_back(std::move(lookup.connection), lookup.snapshot->config.timeouts.upstream_idle);
+  co_return body;
+}
+
+// One attempt on a kept connection, which the service may just have closed, then one on a fresh one.
+Task<Result<std::string>> ask(RoleLookup& lookup) {
+  if (lookup.pool == nullptr) co_return unavailable("service has no address");
+  lookup.connection = lookup.pool->take_idle();
+  if (lookup.connection) {
+    auto answer = co_await exchange(lookup);
+    bool again = !answer && lookup.reactor().now() < lookup.deadline;
+    if (!again) co_return answer;
+    lookup.connection.reset();
+    lookup.body.release();
+  }
+  auto connected = co_await connect(lookup);
+  if (!connected) co_return std::unexpected(connected.error());
+  co_return co_await exchange(lookup);
+}
+
+Result<access::AccessGrant> read_answer(const RoleLookup& lookup, const std::string& body) {
+  if (lookup.response.status == 404) {
+    access::AccessGrant unknown;
+    unknown.unknown = true;
+    return unknown;
+  }
+  if (lookup.response.status != 200) return unavailable("service answered with an error");
+  return access::parse_access_answer(body, lookup.subject);
+}
+
+Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
+  worker.task_started();
+  auto answer = co_await ask(*lookup);
+  access::RoleDirectory& directory = *lookup->snapshot->directory;
+  Result<access::AccessGrant> grant = unavailable("no answer");
+  if (answer) grant = read_answer(*lookup, *answer);
+  if (grant) {
+    directory.complete(lookup->subject, std::move(*grant), worker.reactor().now());
+  } else {
+    directory.fail(lookup->subject, worker.reactor().now());
+  }
+  lookup.reset();
+  worker.task_ended();
+}
+
+}  // namespace
+
+void start_role_lookup(Worker& worker, WorkerView& view, std::string_view subject) {
+  spawn(worker, run_lookup(worker, std::make_unique<RoleLookup>(worker, view, subject)));
+}
+
+RoleWaiter::RoleWaiter(Reactor& reactor) : reactor_(reactor), notified_(reactor) {
+  notify = [](access::DirectoryWaiter* base) noexcept {
+    auto* self = static_cast<RoleWaiter*>(base);
+    // Through the mailbox even on the same worker: the waiter is resumed by its loop and by nobody else.
+    self->reactor_.post_remote([self] { self->notified_.set(); });
+  };
+}
+
+}  // namespace lotagate

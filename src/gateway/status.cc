@@ -1,0 +1,186 @@
+// The pages of the admin listener.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "gateway/gateway.h"
+#include "gateway/json_writer.h"
+
+namespace lotagate {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+std::string rfc3339(WallTime time) {
+  auto whole = std::chrono::floor<seconds>(time);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(whole)));
+}
+
+void write_services(JsonWriter& json, const config::Snapshot& snapshot, MonotonicTime now) {
+  json.begin_array("services");
+  for (const auto& service : snapshot.services) {
+    json.begin_object();
+    json.text("name", service.name);
+    json.begin_array("endpoints");
+    for (const auto& endpoint : service.endpoints) {
+      json.begin_object();
+      json.text("endpoint", endpoint.text);
+      json.text("address", to_string(endpoint.address));
+      json.boolean("suspect", endpoint.health->is_suspect(now));
+      json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_routes(JsonWriter& json, const config::Snapshot& snapshot) {
+  json.begin_array("routes");
+  for (std::size_t i = 0; i < snapshot.routes.size(); ++i) {
+    json.begin_object();
+    json.text("name", snapshot.routes[i].name);
+    json.text("path", snapshot.config.routes[i].path);
+    json.text("service", snapshot.services[snapshot.routes[i].service].name);
+    json.boolean("public", snapshot.routes[i].is_public);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_issuers(JsonWriter& json, const std::vector<telemetry::IssuerMetrics>& issuers,
+                   const std::vector<std::string>& problems) {
+  json.begin_array("issuers");
+  for (std::size_t i = 0; i < issuers.size(); ++i) {
+    json.begin_object();
+    json.text("issuer", issuers[i].issuer);
+    json.number("keys", issuers[i].keys);
+    if (issuers[i].key_set_age) {
+      json.number("age_seconds", static_cast<std::uint64_t>(issuers[i].key_set_age->count()));
+    } else {
+      json.null("age_seconds");
+    }
+    if (i < problems.size() && !problems[i].empty()) json.text("problem", problems[i]);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+MonotonicTime monotonic_now() { return MonotonicTime(std::chrono::steady_clock::now()); }
+
+}  // namespace
+
+AdminPage Gateway::page(std::string_view path) {
+  if (path == "/healthz") return {200, kJson, "{\"status\":\"ok\"}\n"};
+  if (path == "/readyz") return ready_page();
+  if (path == "/status") return {200, kJson, status_json()};
+  if (path == "/metrics") {
+    std::string text;
+    telemetry::write_prometheus(text, *metrics_, process_metrics());
+    return {200, telemetry::kPrometheusContentType, std::move(text)};
+  }
+  return {404, "text/plain", "pages: /healthz /readyz /status /metrics\n"};
+}
+
+// Ready: protected routes can be answered, and no drain has begun. K02: without keys this is no.
+AdminPage Gateway::ready_page() {
+  if (draining_) return {503, kJson, "{\"status\":\"draining\"}\n"};
+  std::lock_guard lock(mutex_);
+  if (key_source_ && !key_source_->ready()) return {503, kJson, "{\"status\":\"keys_unavailable\"}\n"};
+  return {200, kJson, "{\"status\":\"ready\"}\n"};
+}
+
+telemetry::ProcessMetrics Gateway::process_metrics() {
+  telemetry::ProcessMetrics out;
+  std::lock_guard lock(mutex_);
+  out.version = version_;
+  out.config_hash = snapshot_->config.content_hash;
+  out.started = started_;
+  out.last_reload = reload_.last;
+  out.last_reload_succeeded = reload_.succeeded;
+  out.reloads = reload_.count;
+  out.reload_failures = reload_.failures;
+  out.workers = static_cast<std::uint32_t>(workers_.size());
+  if (key_source_) out.issuers = key_source_->metrics();
+  if (snapshot_->directory) {
+    auto stats = snapshot_->directory->stats();
+    out.directory = telemetry::DirectoryMetrics{.entries = stats.entries,
+                                                .hits = stats.fresh,
+                                                .stale_hits = stats.stale,
+                                                .misses = stats.wait + stats.unavailable,
+                                                .fetches = stats.lookups,
+                                                .fetch_failures = stats.failures};
+  }
+  auto table = buckets_->stats();
+  out.buckets.bytes = table.bytes;
+  out.buckets.slots = table.slots;
+  out.buckets.occupied = table.occupied;
+  out.buckets.insertions = table.insertions;
+  out.buckets.evictions = table.evictions;
+  for (const auto& limit : snapshot_->limits) {
+    telemetry::PolicyMetrics policy{.policy = limit.name};
+    for (auto& worker : workers_) {
+      policy.allowed += worker->limit_counters(limit.counter_slot).allowed.value();
+      policy.refused += worker->limit_counters(limit.counter_slot).refused.value();
+    }
+    out.buckets.policies.push_back(std::move(policy));
+  }
+  auto now = monotonic_now();
+  for (const auto& service : snapshot_->services) {
+    for (const auto& endpoint : service.endpoints) {
+      out.endpoints.push_back({service.name, endpoint.text, !endpoint.health->is_suspect(now)});
+    }
+  }
+  out.log = log_->stats();
+  return out;
+}
+
+std::string Gateway::status_json() {
+  telemetry::ProcessMetrics process = process_metrics();
+  std::lock_guard lock(mutex_);
+  JsonWriter json;
+  json.begin_object();
+  json.text("version", version_);
+  json.text("started", rfc3339(started_));
+  json.text("state", draining_ ? "draining" : "running");
+  json.number("workers", process.workers);
+  json.number("client_connections", shared_->connections.load());
+  json.begin_array("listeners");
+  for (const auto& address : bound_) json.element(to_string(address));
+  json.end_array();
+  json.begin_object("configuration");
+  json.text("file", config_file_);
+  json.text("hash", fmt::format("{:016x}", process.config_hash));
+  json.text("last_reload", rfc3339(reload_.last));
+  json.boolean("last_reload_succeeded", reload_.succeeded);
+  json.number("reloads", reload_.count);
+  json.begin_array("errors");
+  for (const auto& line : reload_.errors) json.element(line);
+  json.end_array();
+  json.end_object();
+  write_routes(json, *snapshot_);
+  write_services(json, *snapshot_, monotonic_now());
+  write_issuers(json, process.issuers, key_source_ ? key_source_->problems() : std::vector<std::string>());
+  if (process.directory) {
+    json.begin_object("role_directory");
+    json.number("entries", process.directory->entries);
+    json.number("fetches", process.directory->fetches);
+    json.number("fetch_failures", process.directory->fetch_failures);
+    if (changes_feed_) json.boolean("changes_feed_connected", changes_feed_->connected());
+    json.end_object();
+  }
+  json.begin_object("rate_limits");
+  json.number("table_bytes", process.buckets.bytes);
+  json.number("buckets", process.buckets.occupied);
+  json.number("evictions", process.buckets.evictions);
+  json.end_object();
+  json.begin_object("access_log");
+  json.number("lines", process.log.lines);
+  json.number("dropped_lines", process.log.dropped_lines);
+  json.number("write_errors", process.log.write_errors);
+  json.end_object();
+  json.end_object();
+  return json.take();
+}
+
+}  // namespace lotagate

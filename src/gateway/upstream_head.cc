@@ -1,0 +1,148 @@
+// The request head as the upstream sees it: re-serialised from what was validated, cleaned of what is not the
+// client's to say, completed with who asks and for whom.
+#include "base/address.h"
+#include "base/text.h"
+#include "gateway/connection.h"
+#include "gateway/exchange.h"
+
+namespace lotagate {
+namespace {
+
+// Lower-case hex, not all zero (W3C Trace Context 3.2.2).
+bool is_trace_hex(std::string_view text) {
+  bool any = false;
+  for (char c : text) {
+    bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (!hex) return false;
+    any |= c != '0';
+  }
+  return any;
+}
+
+// The client's traceparent, version 00 as the standard writes it: 00-<32>-<16>-<2>.
+bool is_traceparent(std::string_view text) {
+  return text.size() == 55 && text.starts_with("00-") && text[35] == '-' && text[52] == '-' &&
+         is_trace_hex(text.substr(3, 32)) && is_trace_hex(text.substr(36, 16)) &&
+         (text.substr(53) == "00" || is_trace_hex(text.substr(53)));
+}
+
+// RFC 7239 6: IPv6 in brackets and quotes.
+void write_forwarded_for(http::HeadWriter& out, const IpAddress& ip, std::string_view text) {
+  out.text("for=");
+  out.text(ip.is_v4() ? "" : "\"[");
+  out.text(text);
+  out.text(ip.is_v4() ? "" : "]\"");
+}
+
+}  // namespace
+
+void Exchange::write_upstream_head(http::HeadWriter& out) {
+  out.text(request_.method);
+  out.text(" ");
+  out.text(target_.path);
+  out.text(target_.query);
+  out.text(" HTTP/1.1\r\n");
+  out.field("Host", target_.authority.empty() ? endpoint_ : target_.authority);
+  bool has_connection = request_.fields.first(http::FieldName::connection) != nullptr;
+  for (const http::Field& field : request_.fields.items) {
+    if (http::is_hop_by_hop(field.id)) continue;
+    switch (field.id) {
+      case http::FieldName::host:
+      case http::FieldName::forwarded:
+      case http::FieldName::x_request_id:
+      case http::FieldName::traceparent:
+      case http::FieldName::gateway_owned:
+        continue;
+      case http::FieldName::authorization:
+        if (!route_->forward_token) continue;
+        break;
+      default:
+        break;
+    }
+    if (has_connection && http::is_nominated(request_.fields, field.name)) continue;
+    out.field(field.name, field.value);
+  }
+  using Kind = http::Framing::Kind;
+  if (request_framing_.kind == Kind::length) out.field("Content-Length", request_framing_.length);
+  if (request_framing_.kind == Kind::chunked) out.text("Transfer-Encoding: chunked\r\n");
+  write_forwarding(out);
+  write_identity(out);
+  write_trace(out);
+  out.end_of_head();
+}
+
+void Exchange::write_forwarding(http::HeadWriter& out) {
+  char ip_text[kMaxIpText];
+  const IpAddress& peer = connection_->peer().ip;
+  std::string_view ip = format_ip(peer, ip_text);
+  std::string_view chain;
+  std::string_view forwarded;
+  std::string_view proto = "http";
+  std::string_view host = target_.authority;
+  if (peer_trusted_) {  // a trusted proxy's own words stay; ours are added
+    for (const http::Field& field : request_.fields.items) {
+      if (field.id == http::FieldName::forwarded) forwarded = field.value;
+      if (field.id != http::FieldName::gateway_owned) continue;
+      if (iequals(field.name, "x-forwarded-for"))
+        chain = chain.empty() ? field.value : arena_.concat({chain, ", ", field.value});
+      if (iequals(field.name, "x-forwarded-proto") && (field.value == "http" || field.value == "https"))
+        proto = field.value;
+      if (iequals(field.name, "x-forwarded-host") && http::canonical_authority(field.value, arena_)) host = field.value;
+    }
+  }
+  out.text("X-Forwarded-For: ");
+  if (!chain.empty()) {
+    out.text(chain);
+    out.text(", ");
+  }
+  out.text(ip);
+  out.text("\r\nX-Forwarded-Proto: ");
+  out.text(proto);
+  if (!host.empty()) {
+    out.text("\r\nX-Forwarded-Host: ");
+    out.text(host);
+  }
+  out.text("\r\nForwarded: ");
+  if (!forwarded.empty()) {
+    out.text(forwarded);
+    out.text(", ");
+  }
+  write_forwarded_for(out, peer, ip);
+  if (!target_.authority.empty()) {
+    out.text(";host=\"");
+    out.text(target_.authority);
+    out.text("\"");
+  }
+  out.text(";proto=http\r\nVia: 1.");
+  out.number(static_cast<std::uint64_t>(request_.minor));
+  out.text(" ");
+  out.text(worker_.shared().instance);
+  out.text("\r\n");
+}
+
+void Exchange::write_identity(http::HeadWriter& out) {
+  out.field("X-Request-Id", request_id_);
+  if (subject_.empty()) return;
+  out.field("X-Auth-Subject", subject_);
+  if (!tenant_.empty()) out.field("X-Auth-Tenant", tenant_);
+  if (!roles_.empty()) out.field("X-Auth-Roles", roles_);
+}
+
+// Continues the client's trace or begins one; each hop is a span of its own.
+void Exchange::write_trace(http::HeadWriter& out) {
+  if (trace_id_.empty()) {
+    const http::Field* given = request_.fields.only(http::FieldName::traceparent);
+    bool usable = given != nullptr && is_traceparent(given->value);
+    trace_id_ = usable ? given->value.substr(3, 32) : worker_.ids().id128(arena_);
+    trace_flags_ = usable ? given->value.substr(53) : std::string_view("01");
+  }
+  out.text("traceparent: 00-");
+  out.text(trace_id_);
+  out.text("-");
+  out.text(worker_.ids().id64(arena_));
+  out.text("-");
+  out.text(trace_flags_);
+  out.text("\r\n");
+}
+
+}  // namespace lotagate

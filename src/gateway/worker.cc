@@ -1,0 +1,251 @@
+#include "gateway/worker.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "gateway/connection.h"
+#include "gateway/exchange.h"
+
+namespace lotagate {
+namespace {
+
+// Without descriptors an accept would fail at once again and again: let some connections end first (S08).
+constexpr milliseconds kAcceptPause{100};
+constexpr std::size_t kKeptExchanges = 256;
+constexpr seconds kCutGrace{1};
+
+Error draining_error() { return {.code = ErrorCode::draining, .origin = Origin::internal, .reason = "drain limit"}; }
+
+access::AuthenticationSettings authentication_settings(const config::Config& config) {
+  access::AuthenticationSettings settings;
+  settings.clock_skew = config.authentication.clock_skew;
+  settings.max_token_bytes = config.limits.token;
+  settings.cache_bytes = config.authentication.token_cache_bytes;
+  for (const config::Issuer& issuer : config.authentication.issuers) {
+    settings.issuers.push_back({issuer.issuer, issuer.audiences, issuer.algorithms});
+  }
+  return settings;
+}
+
+}  // namespace
+
+Worker::Worker(std::uint32_t index, Shared& shared)
+    : index_(index),
+      shared_(shared),
+      reactor_(backend_),
+      metrics_(shared.metrics.shard(index)),
+      log_(shared.log.shard(index)),
+      limit_counters_(std::make_unique<std::array<LimitCounters, kMaxLimitSlots>>()) {}
+
+Worker::~Worker() = default;
+
+std::expected<SocketAddress, int> Worker::listen(const SocketAddress& address, std::size_t listener_index) {
+  auto handle = backend_.listen(address);
+  if (!handle) return std::unexpected(handle.error());
+  auto socket = std::make_unique<Socket>(reactor_, *handle);
+  listeners_.push_back(std::make_unique<Listener>(Listener{std::move(socket), listener_index}));
+  return backend_.local_address(*handle);
+}
+
+void Worker::start(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys,
+                   std::function<void()> ended) {
+  install(std::move(snapshot), std::move(keys));
+  thread_ = std::thread([this, ended = std::move(ended)] {
+    run();
+    ended();
+  });
+}
+
+void Worker::join() { thread_.join(); }
+
+void Worker::adopt(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys) {
+  reactor_.post_remote([this, snapshot = std::move(snapshot), keys = std::move(keys)]() mutable {
+    install(std::move(snapshot), std::move(keys));
+  });
+}
+
+void Worker::adopt_keys(std::shared_ptr<const access::KeyRing> keys) {
+  reactor_.post_remote([this, keys = std::move(keys)]() mutable { authenticator_->replace_keys(std::move(keys)); });
+}
+
+void Worker::drain(nanoseconds limit) {
+  reactor_.post_remote([this, limit] { begin_drain(limit); });
+}
+
+void Worker::run() {
+  pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+  for (auto& listener : listeners_) {
+    ++open_accept_loops_;
+    spawn(*this, accept_loop(*listener));
+  }
+  while (!finished()) {
+    reactor_.turn();
+    publish_gauges();
+    if (reactor_.now() >= cut_at_) cut_connections();
+  }
+  for (auto& [address, pool] : pools_) pool->close_idle();
+  publish_gauges();
+  listeners_.clear();
+}
+
+bool Worker::finished() const { return draining_ && connections_.empty() && open_accept_loops_ == 0 && tasks_ == 0; }
+
+void Worker::begin_drain(nanoseconds limit) {
+  draining_ = true;
+  cut_after(limit);
+  for (auto& listener : listeners_) listener->socket->cancel(draining_error());
+  for (Connection* connection : connections_) {
+    if (connection->idle()) connection->cut(draining_error());
+  }
+}
+
+void Worker::cut_after(nanoseconds delay) {
+  cut_at_ = reactor_.now() + delay;
+  reactor_.timers().arm(cut_timer_, cut_at_);
+}
+
+// The drain limit has passed. First what waits for upstreams ends with 503; a moment later the connections themselves.
+void Worker::cut_connections() {
+  for (Connection* connection : connections_) {
+    connection->cut(draining_error());
+    if (answers_cut_) connection->socket().cancel(draining_error());
+  }
+  answers_cut_ = true;
+  cut_after(kCutGrace);
+}
+
+void Worker::install(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys) {
+  auto view = std::make_unique<WorkerView>();
+  bool same = view_ && config::same_authentication(view_->snapshot->config, snapshot->config);
+  if (!same) authenticator_ = std::make_unique<access::Authenticator>(authentication_settings(snapshot->config));
+  if (keys) authenticator_->replace_keys(std::move(keys));
+
+  auto service_view = [this](const config::CompiledService& service) {
+    WorkerView::Service out;
+    for (const auto& endpoint : service.endpoints) out.endpoints.push_back(&pool_for(endpoint));
+    return out;
+  };
+  for (const auto& service : snapshot->services) view->services.push_back(service_view(service));
+  view->user_management = service_view(snapshot->user_management);
+  if (snapshot->config.user_management) {
+    view->service_authorization = "Bearer " + snapshot->config.user_management->token;
+  }
+  view->snapshot = std::move(snapshot);
+  if (view_ && view_->exchanges > 0) retired_.push_back(std::move(view_));
+  view_ = std::move(view);
+}
+
+void Worker::retire(WorkerView& view) {
+  if (&view == view_.get()) return;
+  std::erase_if(retired_, [&](const auto& retired) { return retired.get() == &view; });
+}
+
+upstream::EndpointPool& Worker::pool_for(const config::ServiceEndpoint& endpoint) {
+  auto& pool = pools_[to_string(endpoint.address)];
+  if (!pool) {
+    pool = std::make_unique<upstream::EndpointPool>(reactor_, endpoint.address, endpoint.health, pool_counters_);
+  }
+  return *pool;
+}
+
+std::size_t Worker::pick_index(WorkerView::Service& service) {
+  std::size_t count = service.endpoints.size();
+  if (count <= 1) return 0;
+  std::size_t first = service.next;
+  service.next = (service.next + 1) % count;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t index = (first + i) % count;
+    if (!service.endpoints[index]->suspect()) return index;
+  }
+  return first;
+}
+
+upstream::EndpointPool* Worker::pick(WorkerView::Service& service) {
+  std::size_t index = pick_index(service);
+  return index < service.endpoints.size() ? service.endpoints[index] : nullptr;
+}
+
+bool Worker::take_retry() {
+  constexpr std::uint64_t kAlwaysAllowed = 10;
+  if (retries_ * 5 > requests_ + 5 * kAlwaysAllowed) return false;
+  ++retries_;
+  return true;
+}
+
+std::unique_ptr<Exchange> Worker::take_exchange() {
+  if (free_exchanges_.empty()) return std::make_unique<Exchange>(*this);
+  auto exchange = std::move(free_exchanges_.back());
+  free_exchanges_.pop_back();
+  return exchange;
+}
+
+void Worker::give_back(std::unique_ptr<Exchange> exchange) {
+  if (free_exchanges_.size() < kKeptExchanges) free_exchanges_.push_back(std::move(exchange));
+}
+
+Task<void> Worker::accept_loop(Listener& listener) {
+  while (true) {
+    auto wait = co_await listener.socket->readable(kNever);
+    if (wait != Wait::ready) break;
+    auto taken = backend_.accept(listener.socket->handle());
+    if (taken) {
+      accepted(*taken, listener);
+      continue;
+    }
+    if (taken.error() == AcceptStatus::would_block) {
+      listener.socket->nothing_to_read();
+    } else if (taken.error() == AcceptStatus::no_descriptors) {
+      metrics_.gauges.downstream_refused.add();
+      spdlog::warn("no descriptors left: accepting pauses");
+      co_await Sleep(reactor_, kAcceptPause);
+    } else if (taken.error() == AcceptStatus::failed) {
+      spdlog::error("a listener failed");
+      break;
+    }
+  }
+  listener.socket.reset();  // new connections go to other workers, or are refused
+  --open_accept_loops_;
+}
+
+void Worker::accepted(const Accepted& accepted, const Listener& listener) {
+  std::uint32_t open = shared_.connections.fetch_add(1, std::memory_order_relaxed);
+  metrics_.gauges.downstream_accepted.add();
+  if (open >= view_->snapshot->config.limits.connections) {
+    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+    metrics_.gauges.downstream_refused.add();
+    backend_.close(accepted.handle, true);
+    return;
+  }
+  metrics_.gauges.downstream_open.add();
+  auto connection = std::make_unique<Connection>(*this, accepted, listener.index);
+  connection->index = connections_.size();
+  connections_.push_back(connection.get());
+  spawn(*this, Connection::serve(*this, std::move(connection)));
+}
+
+void Worker::forget(Connection& connection) {
+  connections_[connection.index] = connections_.back();
+  connections_[connection.index]->index = connection.index;
+  connections_.pop_back();
+  metrics_.gauges.downstream_open.sub();
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Copies what is counted elsewhere to where a scrape can read it: a handful of stores a turn.
+void Worker::publish_gauges() {
+  telemetry::WorkerGauges& gauges = metrics_.gauges;
+  gauges.upstream_open.set(pool_counters_.open);
+  gauges.upstream_idle.set(pool_counters_.idle);
+  gauges.upstream_connects.set(pool_counters_.connects);
+  gauges.upstream_connect_failures.set(pool_counters_.connect_failures);
+  gauges.loop_turns.set(reactor_.turns());
+  const access::TokenCacheCounters& tokens = authenticator_->counters();
+  gauges.token_cache_hits.set(tokens.hits.load(std::memory_order_relaxed));
+  gauges.token_cache_misses.set(tokens.misses.load(std::memory_order_relaxed));
+  gauges.token_cache_bytes.set(static_cast<std::int64_t>(tokens.bytes.load(std::memory_order_relaxed)));
+}
+
+}  // namespace lotagate

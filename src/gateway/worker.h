@@ -1,0 +1,131 @@
+// One worker: a thread with its own loop, listeners, upstream pools, token cache and counters. Everything that belongs
+// to a request happens on one worker from beginning to end.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "access/authenticator.h"
+#include "config/snapshot.h"
+#include "gateway/ids.h"
+#include "gateway/shared.h"
+#include "runtime/epoll_backend.h"
+#include "runtime/event.h"
+#include "runtime/reactor.h"
+#include "runtime/socket.h"
+#include "upstream/endpoint_pool.h"
+
+namespace lotagate {
+
+class Connection;
+class Exchange;
+
+// A snapshot as one worker sees it: with the worker's own pools. Exchanges hold a plain count on it, because they all
+// run on this worker; it goes when it has been replaced and the last exchange under it has ended.
+struct WorkerView {
+  std::shared_ptr<const config::Snapshot> snapshot;
+  struct Service {
+    std::vector<upstream::EndpointPool*> endpoints;
+    std::size_t next = 0;  // round robin
+  };
+  std::vector<Service> services;
+  Service user_management;
+  std::string service_authorization;  // "Bearer ..." of the gateway itself towards User Management
+  std::uint32_t exchanges = 0;
+};
+
+class Worker {
+ public:
+  Worker(std::uint32_t index, Shared& shared);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Before start(): binds one listener; the address it got, or the errno value.
+  std::expected<SocketAddress, int> listen(const SocketAddress& address, std::size_t listener_index);
+  // `ended` is called on the worker's thread as its last act.
+  void start(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys,
+             std::function<void()> ended);
+  void join();
+
+  // Any thread.
+  void adopt(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys);
+  void adopt_keys(std::shared_ptr<const access::KeyRing> keys);
+  // Stops accepting, lets what runs end until `limit` has passed, then cuts it; the thread ends.
+  void drain(nanoseconds limit);
+
+  // For connections and exchanges, on the worker's thread.
+  Reactor& reactor() { return reactor_; }
+  FramePool& frames() { return reactor_.frames(); }
+  Shared& shared() { return shared_; }
+  WorkerView& view() { return *view_; }
+  void retire(WorkerView& view);
+  access::Authenticator& authenticator() { return *authenticator_; }
+  telemetry::MetricsShard& metrics() { return metrics_; }
+  telemetry::AccessLog::Shard& log() { return log_; }
+  IdSource& ids() { return ids_; }
+  bool draining() const { return draining_; }
+  std::unique_ptr<Exchange> take_exchange();
+  void give_back(std::unique_ptr<Exchange> exchange);
+  void forget(Connection& connection);
+  LimitCounters& limit_counters(std::uint32_t slot) { return (*limit_counters_)[slot]; }
+  // The endpoint for the next attempt: round robin, suspect ones last. endpoints.size() if there are none.
+  std::size_t pick_index(WorkerView::Service& service);
+  upstream::EndpointPool* pick(WorkerView::Service& service);
+  // A retry is allowed while retries stay below a fifth of the requests (P09).
+  bool take_retry();
+  void count_request() { ++requests_; }
+  // Background tasks of this worker (role look-ups) that must end before it does.
+  void task_started() { ++tasks_; }
+  void task_ended() { --tasks_; }
+
+ private:
+  struct Listener {
+    std::unique_ptr<Socket> socket;
+    std::size_t index;
+  };
+  void run();
+  void begin_drain(nanoseconds limit);
+  void cut_after(nanoseconds delay);
+  void cut_connections();
+  void install(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys);
+  upstream::EndpointPool& pool_for(const config::ServiceEndpoint& endpoint);
+  Task<void> accept_loop(Listener& listener);
+  void accepted(const Accepted& accepted, const Listener& listener);
+  void publish_gauges();
+  bool finished() const;
+
+  std::uint32_t index_;
+  Shared& shared_;
+  EpollBackend backend_;
+  Reactor reactor_;
+  telemetry::MetricsShard& metrics_;
+  telemetry::AccessLog::Shard& log_;
+  IdSource ids_;
+  upstream::PoolCounters pool_counters_;
+  std::unordered_map<std::string, std::unique_ptr<upstream::EndpointPool>> pools_;  // by address
+  std::unique_ptr<WorkerView> view_;
+  std::vector<std::unique_ptr<WorkerView>> retired_;  // replaced, with exchanges still running
+  std::unique_ptr<access::Authenticator> authenticator_;
+  std::vector<std::unique_ptr<Exchange>> free_exchanges_;
+  std::vector<Connection*> connections_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::size_t open_accept_loops_ = 0;
+  std::unique_ptr<std::array<LimitCounters, kMaxLimitSlots>> limit_counters_;
+  std::uint64_t requests_ = 0;
+  std::uint64_t retries_ = 0;
+  std::size_t tasks_ = 0;
+  bool draining_ = false;
+  bool answers_cut_ = false;
+  MonotonicTime cut_at_ = kNever;
+  Timer cut_timer_{[](Timer&) {}};  // only wakes the loop at cut_at_
+  std::thread thread_;
+};
+
+}  // namespace lotagate

@@ -1,0 +1,269 @@
+#include "telemetry/prometheus.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <initializer_list>
+#include <map>
+#include <type_traits>
+#include <utility>
+
+#include "base/error.h"
+
+namespace lotagate::telemetry {
+namespace {
+
+struct Label {
+  std::string_view name;
+  std::string_view value;
+};
+using Labels = std::initializer_list<Label>;
+
+constexpr double kSecondsPerNano = 1e-9;
+
+// Writes families one after another.
+class Exposition {
+ public:
+  explicit Exposition(std::string& out) : out_(out) {}
+
+  // `type`: counter, gauge or histogram. `name` without the common prefix.
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(std::back_inserter(out_), "# HELP lotagate_{} {}\n# TYPE lotagate_{} {}\n", name, help, name, type);
+  }
+
+  template <typename Number>
+  void sample(Labels labels, Number value, std::string_view suffix = {}) {
+    out_ += "lotagate_";
+    out_ += name_;
+    out_ += suffix;
+    char separator = '{';
+    for (const Label& label : labels) {
+      out_ += separator;
+      separator = ',';
+      out_ += label.name;
+      out_ += "=\"";
+      escaped(label.value);
+      out_ += '"';
+    }
+    if (labels.size() > 0) out_ += '}';
+    fmt::format_to(std::back_inserter(out_), " {}\n", value);
+  }
+
+  // A family of one sample.
+  template <typename Number>
+  void single(std::string_view name, std::string_view type, std::string_view help, Number value) {
+    family(name, type, help);
+    sample({}, value);
+  }
+
+ private:
+  void escaped(std::string_view value) {
+    for (char c : value) {
+      if (c == '\n') {
+        out_ += "\\n";
+        continue;
+      }
+      if (c == '\\' || c == '"') out_ += '\\';
+      out_ += c;
+    }
+  }
+
+  std::string& out_;
+  std::string_view name_;
+};
+
+double seconds_since_epoch(WallTime time) {
+  return static_cast<double>(time.time_since_epoch().count()) * kSecondsPerNano;
+}
+
+void write_requests(Exposition& to, const Metrics& metrics, const std::vector<RouteLabels>& routes) {
+  std::map<RequestSeries, std::uint64_t> sums;  // sorted: series of a route stay together, scrapes are comparable
+  std::uint64_t overflow = 0;
+  for (const auto& shard : metrics.shards()) {
+    shard->for_each_series([&](const RequestSeries& series, std::uint64_t count) { sums[series] += count; });
+    overflow += shard->overflow();
+  }
+  to.family("requests_total", "counter", "Requests that ended, by what the client was answered.");
+  for (const auto& [series, count] : sums) {
+    // A worker may count a route that was registered after the labels were read.
+    if (series.route_slot >= routes.size()) continue;
+    const RouteLabels& labels = routes[series.route_slot];
+    const std::string status = std::to_string(series.status);
+    const std::string_view code = series.code == 0 ? "" : error_info(static_cast<ErrorCode>(series.code - 1)).name;
+    to.sample({{"route", labels.route},
+               {"service", labels.service},
+               {"method", kMethodLabels[series.method_index]},
+               {"status", status},
+               {"code", code}},
+              count);
+  }
+  to.single("requests_overflow_total", "counter", "Requests in no series because a worker's series are used up.",
+            overflow);
+}
+
+struct HistogramSum {
+  std::array<std::uint64_t, kHistogramBounds.size() + 1> buckets{};
+  std::uint64_t sum_ns = 0;
+
+  void add(const Histogram& histogram) {
+    for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += histogram.bucket(i);
+    sum_ns += histogram.sum_ns();
+  }
+};
+
+void write_histogram(Exposition& to, const RouteLabels& labels, const HistogramSum& histogram) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+    count += histogram.buckets[i];
+    const std::string bound = i < kHistogramBounds.size()
+                                  ? fmt::format("{}", static_cast<double>(kHistogramBounds[i].count()) / 1e9)
+                                  : "+Inf";
+    to.sample({{"route", labels.route}, {"service", labels.service}, {"le", bound}}, count, "_bucket");
+  }
+  to.sample({{"route", labels.route}, {"service", labels.service}},
+            static_cast<double>(histogram.sum_ns) * kSecondsPerNano, "_sum");
+  to.sample({{"route", labels.route}, {"service", labels.service}}, count, "_count");
+}
+
+void write_histograms(Exposition& to, const Metrics& metrics, const std::vector<RouteLabels>& routes) {
+  struct Family {
+    std::string_view name;
+    std::string_view help;
+    Histogram RouteHistograms::* histogram;
+  };
+  constexpr std::array<Family, 3> kFamilies{
+      {{"request_duration_seconds", "First byte of the request to last byte of the answer.", &RouteHistograms::request},
+       {"upstream_duration_seconds", "Of that, waiting for the service.", &RouteHistograms::upstream},
+       {"gateway_overhead_seconds", "Request less upstream duration of complete and refused requests.",
+        &RouteHistograms::overhead}}};
+  for (const Family& family : kFamilies) {
+    to.family(family.name, "histogram", family.help);
+    for (std::uint32_t slot = 0; slot < routes.size(); ++slot) {
+      HistogramSum sum;
+      for (const auto& shard : metrics.shards()) {
+        const RouteHistograms* histograms = shard->histograms(slot);
+        if (histograms != nullptr) sum.add(histograms->*family.histogram);
+      }
+      write_histogram(to, routes[slot], sum);
+    }
+  }
+}
+
+void write_workers(Exposition& to, const Metrics& metrics) {
+  auto counter = [&](std::string_view name, std::string_view help, Counter WorkerGauges::* member) {
+    std::uint64_t sum = 0;
+    for (const auto& shard : metrics.shards()) sum += (shard->gauges.*member).value();
+    to.single(name, "counter", help, sum);
+  };
+  auto gauge = [&](std::string_view name, std::string_view help, Gauge WorkerGauges::* member) {
+    std::int64_t sum = 0;
+    for (const auto& shard : metrics.shards()) sum += (shard->gauges.*member).value();
+    to.single(name, "gauge", help, sum);
+  };
+  using W = WorkerGauges;
+  gauge("downstream_connections", "Open client connections.", &W::downstream_open);
+  counter("downstream_connections_total", "Client connections accepted.", &W::downstream_accepted);
+  counter("downstream_connections_refused_total", "Client connections closed at once.", &W::downstream_refused);
+  gauge("upstream_connections", "Open connections to services, idle ones included.", &W::upstream_open);
+  gauge("upstream_connections_idle", "Connections to services that wait in a pool.", &W::upstream_idle);
+  counter("upstream_connections_total", "Connections to services opened.", &W::upstream_connects);
+  counter("upstream_connect_failures_total", "Connections to services that failed.", &W::upstream_connect_failures);
+  counter("retries_total", "Requests offered to a service once more.", &W::retries);
+  counter("token_cache_hits_total", "Tokens recognised without verifying them again.", &W::token_cache_hits);
+  counter("token_cache_misses_total", "Tokens that had to be verified.", &W::token_cache_misses);
+  gauge("token_cache_bytes", "Memory of verified tokens.", &W::token_cache_bytes);
+  counter("worker_loop_turns_total", "Turns of the workers' event loops.", &W::loop_turns);
+}
+
+void write_configuration(Exposition& to, const ProcessMetrics& process) {
+  to.family("build_info", "gauge", "Version of the program; always 1.");
+  to.sample({{"version", process.version}}, 1);
+  to.single("start_time_seconds", "gauge", "When the process started, in Unix time.",
+            seconds_since_epoch(process.started));
+  to.single("workers", "gauge", "Worker threads.", process.workers);
+  to.family("config_info", "gauge", "Hash of the configuration in use; always 1.");
+  const std::string hash = fmt::format("{:016x}", process.config_hash);
+  to.sample({{"hash", hash}}, 1);
+  to.single("config_last_reload_timestamp_seconds", "gauge", "When a configuration was last loaded or tried.",
+            seconds_since_epoch(process.last_reload));
+  to.single("config_last_reload_successful", "gauge", "1 if the last load succeeded, 0 if the old one stayed in use.",
+            process.last_reload_succeeded ? 1 : 0);
+  to.single("config_reloads_total", "counter", "Attempts to reload.", process.reloads);
+  to.single("config_reload_failures_total", "counter", "Attempts to reload that changed nothing.",
+            process.reload_failures);
+}
+
+void write_identity(Exposition& to, const ProcessMetrics& process) {
+  to.family("jwks_age_seconds", "gauge", "Age of the key set in use; absent while there is none.");
+  for (const IssuerMetrics& issuer : process.issuers) {
+    if (issuer.key_set_age) to.sample({{"issuer", issuer.issuer}}, issuer.key_set_age->count());
+  }
+  auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                    std::uint64_t IssuerMetrics::* member) {
+    to.family(name, type, help);
+    for (const IssuerMetrics& issuer : process.issuers) to.sample({{"issuer", issuer.issuer}}, issuer.*member);
+  };
+  family("jwks_keys", "gauge", "Usable keys of the set in use.", &IssuerMetrics::keys);
+  family("jwks_fetches_total", "counter", "Fetches of the key set.", &IssuerMetrics::fetches);
+  family("jwks_fetch_failures_total", "counter", "Fetches that left the old set in use.",
+         &IssuerMetrics::fetch_failures);
+
+  if (!process.directory) return;
+  const DirectoryMetrics& directory = *process.directory;
+  to.single("role_directory_entries", "gauge", "Users whose roles are kept.", directory.entries);
+  to.single("role_directory_hits_total", "counter", "Look-ups answered from memory.", directory.hits);
+  to.single("role_directory_stale_hits_total", "counter", "Of the hits, those that were refreshed behind.",
+            directory.stale_hits);
+  to.single("role_directory_misses_total", "counter", "Look-ups that had to wait for the service.", directory.misses);
+  to.single("role_directory_fetches_total", "counter", "Requests to the User Management Service.", directory.fetches);
+  to.single("role_directory_fetch_failures_total", "counter", "Requests to it that failed.", directory.fetch_failures);
+}
+
+void write_limits(Exposition& to, const BucketTableMetrics& buckets) {
+  to.single("bucket_table_bytes", "gauge", "Memory of the rate limits' buckets.", buckets.bytes);
+  to.single("bucket_table_slots", "gauge", "Buckets there is room for.", buckets.slots);
+  to.single("bucket_table_occupied", "gauge", "Slots that hold a bucket.", buckets.occupied);
+  to.single("bucket_table_insertions_total", "counter", "Buckets entered.", buckets.insertions);
+  to.single("bucket_table_evictions_total", "counter", "Buckets forgotten before they were full again.",
+            buckets.evictions);
+  to.family("rate_limit_requests_total", "counter", "Takes from the buckets of a policy.");
+  for (const PolicyMetrics& policy : buckets.policies) {
+    to.sample({{"policy", policy.policy}, {"result", "allowed"}}, policy.allowed);
+    to.sample({{"policy", policy.policy}, {"result", "refused"}}, policy.refused);
+  }
+}
+
+void write_endpoints(Exposition& to, const std::vector<EndpointMetrics>& endpoints) {
+  to.family("endpoint_healthy", "gauge", "1 if requests are offered to the endpoint, 0 if it is left out.");
+  for (const EndpointMetrics& endpoint : endpoints) {
+    to.sample({{"service", endpoint.service}, {"endpoint", endpoint.endpoint}}, endpoint.healthy ? 1 : 0);
+  }
+}
+
+void write_log(Exposition& to, const AccessLogStats& log) {
+  to.single("access_log_lines_total", "counter", "Lines accepted for the access log.", log.lines);
+  to.single("access_log_dropped_lines_total", "counter", "Lines lost because the log could not be written fast enough.",
+            log.dropped_lines);
+  to.single("access_log_dropped_bytes_total", "counter", "Bytes of those lines.", log.dropped_bytes);
+  to.single("access_log_written_bytes_total", "counter", "Bytes written.", log.written_bytes);
+  to.single("access_log_write_errors_total", "counter", "Failed writes and reopens.", log.write_errors);
+}
+
+}  // namespace
+
+void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMetrics& process) {
+  Exposition to(out);
+  const std::vector<RouteLabels> routes = metrics.routes();
+  write_requests(to, metrics, routes);
+  write_histograms(to, metrics, routes);
+  write_workers(to, metrics);
+  write_configuration(to, process);
+  write_identity(to, process);
+  write_limits(to, process.buckets);
+  write_endpoints(to, process.endpoints);
+  write_log(to, process.log);
+}
+
+}  // namespace lotagate::telemetry

@@ -1,0 +1,77 @@
+// The Prometheus text exposition (version 0.0.4) of everything that is measured. Costs nothing per request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
+
+namespace lotagate::telemetry {
+
+// Value of the Content-Type field for the text.
+inline constexpr std::string_view kPrometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+struct IssuerMetrics {
+  std::string issuer;
+  std::optional<seconds> key_set_age = {};  // since the set in use was fetched; nothing: never fetched
+  std::uint64_t keys = 0;              // usable ones
+  std::uint64_t fetches = 0;
+  std::uint64_t fetch_failures = 0;
+};
+
+struct DirectoryMetrics {
+  std::uint64_t entries = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t stale_hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t fetches = 0;
+  std::uint64_t fetch_failures = 0;
+};
+
+struct PolicyMetrics {
+  std::string policy;
+  std::uint64_t allowed = 0;
+  std::uint64_t refused = 0;  // in report_only too, where the request went on
+};
+
+struct BucketTableMetrics {
+  std::uint64_t bytes = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t occupied = 0;
+  std::uint64_t insertions = 0;
+  std::uint64_t evictions = 0;
+  std::vector<PolicyMetrics> policies;
+};
+
+struct EndpointMetrics {
+  std::string service;
+  std::string endpoint;
+  bool healthy = true;
+};
+
+// What is not kept per worker: the gateway fills it at scrape time from the parts that own it.
+struct ProcessMetrics {
+  std::string version;
+  std::uint64_t config_hash = 0;
+  WallTime started{};
+  WallTime last_reload{};  // of the last attempt, also a failed one; start-up counts
+  bool last_reload_succeeded = true;
+  std::uint64_t reloads = 0;
+  std::uint64_t reload_failures = 0;
+  std::uint32_t workers = 0;
+  std::vector<IssuerMetrics> issuers;
+  std::optional<DirectoryMetrics> directory;  // nothing without user_management
+  BucketTableMetrics buckets;
+  std::vector<EndpointMetrics> endpoints;
+  AccessLogStats log;
+};
+
+// Appends the whole exposition: the shards summed, every family with HELP and TYPE, label values escaped. Any thread.
+void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMetrics& process);
+
+}  // namespace lotagate::telemetry

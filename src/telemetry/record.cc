@@ -1,0 +1,30 @@
+#include "telemetry/record.h"
+
+#include <algorithm>
+
+namespace lotagate::telemetry {
+
+std::string_view request_end_name(RequestEnd end) noexcept {
+  switch (end) {
+    case RequestEnd::complete:
+      return "complete";
+    case RequestEnd::refused:
+      return "refused";
+    case RequestEnd::client_closed:
+      return "client_closed";
+    case RequestEnd::upstream_failed:
+      return "upstream_failed";
+    case RequestEnd::timed_out:
+      return "timed_out";
+    case RequestEnd::aborted:
+      return "aborted";
+  }
+  return "unknown";
+}
+
+std::uint8_t method_index(std::string_view method) noexcept {
+  auto known = std::find(kMethodLabels.begin(), kMethodLabels.begin() + kOtherMethod, method);
+  return static_cast<std::uint8_t>(known - kMethodLabels.begin());
+}
+
+}  // namespace lotagate::telemetry

@@ -1,0 +1,1 @@
+"""What the black-box tests share: the gateway's process, raw clients, scripted backends and tokens."""

@@ -1,0 +1,275 @@
+"""Requests reach the backend and answers the client, byte for byte, whatever their framing."""
+
+import random
+
+import pytest
+
+from harness import configs, http1
+from harness.backend import answer_all, echo, ok
+from harness.client import RawClient
+
+# One byte around the sizes at which buffers, windows and chunk lengths change.
+SIZES = [0, 1, 2, 4095, 4096, 16383, 16384, 16385, 32768, 65535, 65536, 65537, 131072, 1048577]
+FRAMINGS = ["length", "chunked"]
+
+
+def random_bytes(size):
+    return random.Random(size).randbytes(size)
+
+
+def chunked_echo(request):
+    """Answers with the request's body in chunks of odd sizes."""
+    body = http1.chunked(request.body, [1, 16384, 7, 65537, 300])
+    return http1.response_text(200, [("Transfer-Encoding", "chunked")]) + body
+
+
+@pytest.fixture(name="echo_port", scope="module")
+def _echo_port(module_gateway, module_backend):
+    def answer(request):
+        return chunked_echo(request) if request.target.startswith("/chunked") else echo(request)
+
+    server = module_backend(answer_all(answer))
+    return module_gateway(configs.public(server.url)).port
+
+
+def test_get_is_forwarded(gateway, backend):
+    server = backend(answer_all(lambda _: http1.response_text(
+        200, [("Content-Type", "application/json"), ("X-Served-By", "seven")], b'{"a":1}', reason="Fine")))
+    response = gateway(configs.public(server.url)).get("/some/path?q=1", [("Accept", "application/json")])
+    request = server.requests[0]
+    assert (request.method, request.target, request.version) == ("GET", "/some/path?q=1", 1)
+    assert request.get("Accept") == "application/json" and request.body == b""
+    assert (response.status, response.body) == (200, b'{"a":1}')
+    assert response.get("Content-Type") == "application/json" and response.get("X-Served-By") == "seven"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_methods_with_a_body(echo_port, method):
+    with RawClient(echo_port) as client:
+        response = client.request(method, "/x", [("Content-Type", "text/plain")], b"hello")
+        assert (response.status, response.body) == (200, b"hello")
+
+
+def test_a_body_on_get_keeps_its_framing(echo_port):
+    with RawClient(echo_port) as client:
+        assert client.request("GET", "/x", body=b"GET /smuggled HTTP/1.1\r\n\r\n").body == b"GET /smuggled HTTP/1.1\r\n\r\n"
+        assert client.get("/next").status == 200
+
+
+def test_head_has_length_and_no_body(gateway, backend):
+    server = backend(answer_all(
+        lambda r: http1.response_text(200, [("Content-Length", "1234")]) if r.method == "HEAD" else ok(r)))
+    with gateway(configs.public(server.url)).client() as client:
+        response = client.request("HEAD", "/x")
+        assert (response.status, response.get("Content-Length"), response.body) == (200, "1234", b"")
+        assert client.expect_consistent(response).body == b"ok"
+    assert server.requests[0].method == "HEAD"
+    assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("status,fields", [
+    (204, []), (304, [("ETag", '"v1"')]), (304, [("ETag", '"v1"'), ("Content-Length", "77")]),
+    (304, [("Transfer-Encoding", "chunked")]),
+])
+def test_bodyless_answers(gateway, backend, status, fields):
+    server = backend(answer_all(lambda r: ok(r) if r.target == "/next" else http1.response_text(status, fields)))
+    with gateway(configs.public(server.url)).client() as client:
+        response = client.get("/x")
+        assert (response.status, response.body) == (status, b"")
+        assert client.expect_consistent(response, "/next").body == b"ok"
+    assert len(server.connections) == 1
+
+
+def test_keep_alive_reuses_connections_on_both_sides(gateway, backend):
+    server = backend()
+    instance = gateway(configs.public(server.url))
+    with instance.client() as client:
+        for i in range(50):
+            assert client.get(f"/{i}").body == b"ok"
+    for i in range(10):
+        assert instance.get(f"/single/{i}").body == b"ok"
+    assert len(server.requests) == 60
+    assert len(server.connections) == 1
+
+
+def test_connection_close_of_the_client_leaves_the_upstream_connection(gateway, backend):
+    server = backend()
+    instance = gateway(configs.public(server.url))
+    for _ in range(3):
+        with instance.client() as client:
+            response = client.get("/", [("Connection", "close")])
+            assert response.body == b"ok" and "close" in response.tokens("Connection")
+            client.expect_closed()
+    assert len(server.connections) == 1
+
+
+def test_connection_close_of_the_backend_leaves_the_client_connection(gateway, backend):
+    def handler(connection):
+        connection.read_request()
+        connection.send(http1.response_text(200, [("Connection", "close")], b"once"))
+
+    server = backend(handler)
+    with gateway(configs.public(server.url)).client() as client:
+        for _ in range(5):
+            response = client.get("/")
+            assert response.body == b"once" and "close" not in response.tokens("Connection")
+    assert len(server.connections) == 5
+
+
+def test_pipelined_requests_are_answered_in_order(gateway, backend):
+    server = backend(answer_all(lambda r: http1.response_text(200, [], r.target.encode() + b" " + r.body)))
+    with gateway(configs.public(server.url)).client() as client:
+        client.send(b"".join(
+            http1.request_text("POST", f"/{i}", body=b"x" * i) if i % 2 else http1.request_text("GET", f"/{i}")
+            for i in range(20)))
+        for i in range(20):
+            assert client.response().body == f"/{i} ".encode() + (b"x" * i if i % 2 else b"")
+    assert [r.target for r in server.requests] == [f"/{i}" for i in range(20)]
+
+
+def test_a_request_in_single_bytes(echo_port):
+    with RawClient(echo_port) as client:
+        for byte in http1.request_text("POST", "/x", [("A", "b")], b"slow"):
+            client.send(bytes([byte]))
+        assert client.response().body == b"slow"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("answer", FRAMINGS)
+@pytest.mark.parametrize("upload", FRAMINGS)
+def test_bodies_are_identical(echo_port, upload, answer, size):
+    body = random_bytes(size)
+    with RawClient(echo_port) as client:
+        if upload == "length":
+            client.send(http1.request_text("POST", f"/{answer}", body=body))
+        else:
+            client.send(http1.request_text("POST", f"/{answer}", [("Transfer-Encoding", "chunked")]))
+            client.send(http1.chunked(body, [16384, 1, 16383, 100000, 17]))
+        response = client.response()
+        assert response.status == 200 and response.body == body
+        assert client.get("/next").status == 200
+
+
+def test_a_chunked_upload_in_chunks_of_one_byte(echo_port):
+    body = random_bytes(3000)
+    with RawClient(echo_port) as client:
+        client.send(http1.request_text("POST", "/x", [("Transfer-Encoding", "chunked")]) + http1.chunked(body, [1]))
+        assert client.response().body == body
+
+
+def test_a_body_until_close_becomes_a_framed_one(gateway, backend):
+    body = random_bytes(200_000)
+
+    def handler(connection):
+        connection.read_request()
+        connection.send(http1.response_text(200) + body)
+
+    server = backend(handler)
+    with gateway(configs.public(server.url)).client() as client:
+        for _ in range(2):
+            response = client.get("/")
+            assert response.body == body and response.chunked
+
+
+def test_http_1_0_client(gateway, backend):
+    body = random_bytes(100_000)
+    server = backend(answer_all(
+        lambda _: http1.response_text(200, [("Transfer-Encoding", "chunked")]) + http1.chunked(body, [9999])))
+    with gateway(configs.public(server.url)).client() as client:
+        client.send(b"GET /old HTTP/1.0\r\nHost: gateway.test\r\n\r\n")
+        response = client.response()
+        assert response.status == 200 and response.body == body and not response.chunked
+        client.expect_closed()
+    assert server.requests[0].version == 1
+
+
+def test_expect_continue(gateway, backend):
+    server = backend(answer_all(echo))
+
+    def handler(connection):
+        request = connection.read_head()
+        if "100-continue" in request.tokens("Expect"):
+            connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.send(echo(connection.finish(request)))
+
+    server.handler = handler
+    with gateway(configs.public(server.url)).client() as client:
+        client.send(http1.request_text("POST", "/x", [("Expect", "100-continue"), ("Content-Length", "5")]))
+        assert client.interim().status == 100
+        client.send(b"hello")
+        response = client.response()
+        assert (response.status, response.body, response.interim) == (200, b"hello", [])
+
+
+def test_expect_continue_of_http_1_0_is_ignored(echo_port):
+    with RawClient(echo_port) as client:
+        client.send(b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+        response = client.response()
+        assert (response.status, response.body, response.interim) == (200, b"hi", [])
+
+
+def test_an_answer_before_the_body_is_sent(gateway, backend):
+    """The upstream connection cannot be reused: its request was never written whole."""
+
+    def handler(connection):
+        request = connection.read_head()
+        if connection.number:
+            connection.send(ok(connection.finish(request)))
+        else:
+            connection.send(http1.response_text(200, [], b"early"))
+        connection.wait_closed_by_peer()
+
+    server = backend(handler)
+    instance = gateway(configs.public(server.url))
+    with instance.client() as client:
+        client.send(http1.request_text("POST", "/x", [("Content-Length", "100000")]) + b"some")
+        response = client.response()
+        assert (response.status, response.body) == (200, b"early")
+    server.wait_disconnected(0)
+    assert instance.get("/next").body == b"ok"
+
+
+def test_informational_answers_are_forwarded(gateway, backend):
+    def handler(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")
+        connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </script.js>; rel=preload\r\n\r\n")
+        connection.send(http1.response_text(200, [], b"done"))
+
+    server = backend(handler)
+    instance = gateway(configs.public(server.url))
+    with instance.client() as client:
+        response = client.get("/")
+        assert response.body == b"done"
+        assert [(i.status, i.get("Link")) for i in response.interim] == [
+            (103, "</style.css>; rel=preload"), (103, "</script.js>; rel=preload")]
+    with instance.client() as client:
+        client.send(b"GET / HTTP/1.0\r\nHost: gateway.test\r\n\r\n")
+        response = client.response()
+        assert response.body == b"done" and response.interim == []
+
+
+def test_a_half_closed_client_gets_its_answer(gateway, backend):
+    server = backend()
+    with gateway(configs.public(server.url)).client() as client:
+        client.send(http1.request_text("GET", "/"))
+        client.shutdown_write()
+        assert client.response().body == b"ok"
+        client.expect_closed()
+
+
+def test_an_upload_that_breaks_off_never_looks_complete(gateway, backend):
+    def handler(connection):
+        request = connection.read_head()
+        connection.finish(request)  # raises Cut
+        connection.send(ok(request))
+
+    server = backend(handler)
+    instance = gateway(configs.public(server.url))
+    uploads = [(("Content-Length", "1000"), b"x" * 500), (("Transfer-Encoding", "chunked"), b"5\r\nhello\r\n")]
+    for number, (framing, part) in enumerate(uploads):
+        with instance.client() as client:
+            client.send(http1.request_text("POST", "/x", [framing]) + part)
+            server.wait_requests(number + 1)
+        server.wait_disconnected(number)
+    assert not any(request.complete for request in server.requests)

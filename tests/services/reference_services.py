@@ -1,0 +1,131 @@
+"""Starting the reference services as their users do: real binaries, a free port, a directory of their own."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("LOTAGATE_BUILD", "build/release")
+START_SECONDS = 30
+CALL_SECONDS = 20
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Service:
+    """One running service. Its standard error is kept in `log`."""
+
+    def __init__(self, name, *flags):
+        self.command = [str(BUILD / "services" / f"lotagate-{name}"), *map(str, flags)]
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
+        self.log = []
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        heard = self._listening.wait(START_SECONDS)
+        if not heard or self.process.poll() is not None:
+            self.kill()
+            raise AssertionError(f"{name} did not start: {self.log}")
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.log.append(line.rstrip("\n"))
+            if line.startswith("listening on "):
+                self.address = line.split()[-1]
+                self._listening.set()
+        self._listening.set()
+
+    @property
+    def port(self):
+        return int(self.address.rsplit(":", 1)[1])
+
+    @property
+    def origin(self):
+        return f"http://{self.address}"
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_SECONDS)
+
+    def call(self, method, path, body=None, headers=None, connection=None):
+        """One exchange; `body` is sent as JSON unless it is bytes."""
+        own = connection or self.connect()
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body)
+        own.request(method, path, body, headers or {})
+        response = own.getresponse()
+        answer = Answer(response, response.read())
+        if connection is None:
+            own.close()
+        return answer
+
+    def stop(self, number=signal.SIGTERM):
+        """Asks it to stop and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(CALL_SECONDS)
+        self._reader.join(CALL_SECONDS)
+        self.process.stderr.close()
+        return status
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(CALL_SECONDS)
+
+
+class Users(Service):
+    ISSUER = "https://users.example"
+    AUDIENCE = "lotabots"
+
+    def __init__(self, data, *flags):
+        self.data = pathlib.Path(data)
+        token_file = self.data / "service.token"
+        super().__init__("users", "--listen", "127.0.0.1:0", "--data", data, "--issuer", self.ISSUER, "--audience",
+                         self.AUDIENCE, "--service-token-file", token_file, "--seed", *flags)
+        self.service_token = token_file.read_text().strip()
+        self.demo = {a["role"]: a for a in json.loads((self.data / "demo-accounts.json").read_text())}
+
+    def login(self, username, password):
+        return self.call("POST", "/api/v1/users/login", {"username": username, "password": password})
+
+    def login_demo(self, role):
+        return self.login(self.demo[role]["username"], self.demo[role]["password"])
+
+    def as_admin(self, method, path, body=None):
+        """A call as the gateway forwards it for an admin."""
+        return self.call(method, path, body, identity(roles="admin"))
+
+    def internal(self, path, **more):
+        return self.call("GET", path, headers={"Authorization": f"Bearer {self.service_token}"}, **more)
+
+    def account_id(self, username):
+        users = self.as_admin("GET", "/api/v1/users?limit=1000").json["users"]
+        return next(user["id"] for user in users if user["username"] == username)
+
+    def revision(self):
+        return self.internal("/internal/v1/changes").json["revision"]
+
+
+def identity(subject="usr_caller", tenant="lotabots", roles="viewer"):
+    """The headers in which the gateway names the caller."""
+    return {"X-Auth-Subject": subject, "X-Auth-Tenant": tenant, "X-Auth-Roles": roles}
+
+
+def run_to_failure(name, *flags):
+    """A start that must fail: (exit status, lines on standard error)."""
+    done = subprocess.run([str(BUILD / "services" / f"lotagate-{name}"), *map(str, flags)], stderr=subprocess.PIPE,
+                          text=True, timeout=START_SECONDS, check=False)
+    return done.returncode, done.stderr.splitlines()
