@@ -127,7 +127,7 @@ class Platform:
         self.start_service("training", TRAINING_PORT, "--data", self.data / "training")
         self.start_inference()
         self.gateway = Program([self.binary("src/lotagate"), "run", "-c", config], self.logs / "gateway.log", access_log)
-        self.gateway.wait_for("^ready$")
+        self.gateway.wait_for(r"(^|\s)ready$")
 
     def start_inference(self):
         """Also after it was killed."""

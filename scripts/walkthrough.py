@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import shlex
 import subprocess
@@ -57,7 +58,7 @@ class Walkthrough:
         arguments = _arguments(method, token, body) + [url]
         self._show_command(arguments)
         answer = _curl(["-i", *arguments])
-        self._show_answer(answer, show_fields, brief)
+        self.show(answer, show_fields, brief)
         self.check(f"status {expect}", answer.status == expect, answer.status)
         return answer
 
@@ -65,16 +66,17 @@ class Walkthrough:
         """The answer to one request that is not part of what the reader sees."""
         return _curl(["-i", *_arguments(None, token, None), url])
 
-    def statuses(self, url, token, count):
-        """`count` requests over one connection; their status codes in order."""
-        arguments = _arguments(None, token, None) + ["-o", "/dev/null", "-w", "%{http_code}\\n", f"{url}?n=[1-{count}]"]
+    def burst(self, url, token, count, directory):
+        """`count` requests as fast as one connection takes them; the answers in order. `directory` is for curl's files."""
+        arguments = ["-i", *_arguments(None, token, None), f"{url}?n=[1-{count}]"]
         self._show_command(arguments)
-        done = subprocess.run(["curl", "-sS", "--max-time", str(CURL_SECONDS), *arguments], capture_output=True, text=True,
-                              check=False)
-        codes = [int(line) for line in done.stdout.split()]
-        counts = ", ".join(f"{codes.count(code)} x {code}" for code in sorted(set(codes)))
-        print(f"    {counts}")
-        return codes
+        subprocess.run(["curl", "-sS", "--max-time", str(CURL_SECONDS), "-o", f"{directory}/answer-#1", *arguments],
+                       check=False)
+        files = [pathlib.Path(directory, f"answer-{number}") for number in range(1, count + 1)]
+        answers = [Answer(file.read_bytes()) for file in files if file.exists()]
+        statuses = [answer.status for answer in answers]
+        print("    " + ", ".join(f"{statuses.count(status)} x {status}" for status in sorted(set(statuses))))
+        return answers
 
     def stream(self, url, token, body):
         """One request whose body is read as it arrives: (answer, [(seconds since the first piece, text), ...])."""
@@ -103,6 +105,16 @@ class Walkthrough:
         for name, value in members.items():
             self.check(f"{name} {json.dumps(value)}", problem.get(name) == value, problem.get(name))
 
+    def show(self, answer, show_fields=(), brief=False):
+        """Status line, the named fields, and the shortened body unless `brief`."""
+        shown = [f"{name}: {answer.fields[name]}" for name in show_fields if name in answer.fields]
+        print("    " + "   ".join([answer.status_line, *shown]))
+        if answer.body.strip() and not brief:
+            text = _shortened(" ".join(answer.body.split()))
+            for value, name in self.names.items():
+                text = text.replace(value, name)
+            print(f"    {text}")
+
     def summary(self):
         print(f"\n{self.passed} passed, {self.failed} failed", flush=True)
         return 0 if self.failed == 0 and self.passed > 0 else 1
@@ -115,15 +127,6 @@ class Walkthrough:
         for name in self.names.values():
             text = text.replace(f"'Authorization: Bearer {name}'", f'"Authorization: Bearer {name}"')
         print(f"  $ {_shortened(text)}", flush=True)
-
-    def _show_answer(self, answer, show_fields, brief):
-        shown = [f"{name}: {answer.fields[name]}" for name in show_fields if name in answer.fields]
-        print("    " + "   ".join([answer.status_line, *shown]))
-        if answer.body.strip() and not brief:
-            text = _shortened(" ".join(answer.body.split()))
-            for value, name in self.names.items():
-                text = text.replace(value, name)
-            print(f"    {text}")
 
 
 def _curl(arguments):

@@ -137,7 +137,7 @@ authentication:
 authorization:
   user_management: {{ url: "{users}", token_file: {directory}/service-token }}
 rate_limits:
-  per_user: {{ key: user, tokens: 1000000, refill: 10000000/s }}
+  per_user: {{ key: user, tokens: 1000000, refill: 1000000/s }}
 routes:
   - {{ path: /, service: backend, require: {{ "*": "{permission}" }}, limits: [ per_user ] }}
 access_log: {{ file: {directory}/lotagate-access.log }}

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/log.h"
 #include "common/startup_error.h"
 
 namespace lotagate::services {
@@ -30,7 +31,7 @@ int service_main(CLI::App& app, int argc, char** argv, const std::function<void(
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    log_line(fmt::format("{}: {}", app.get_name(), error.what()));
     return 1;
   }
 }

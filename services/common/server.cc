@@ -10,13 +10,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 
 #include "base/check.h"
-#include "base/text.h"
 #include "common/acceptor.h"
+#include "common/log.h"
 #include "common/problem.h"
 
 namespace lotagate::services {
@@ -127,7 +126,7 @@ bool send_next_part(const std::function<std::optional<std::string>()>& next_part
     sink.done();
     return true;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "stream broken off: {}\n", error.what());
+    log_line(fmt::format("stream broken off: {}", error.what()));
     return false;  // the missing last chunk tells the client
   }
 }
@@ -147,12 +146,8 @@ void to_httplib(Response&& from, httplib::Response& response) {
 }
 
 void log_request(const httplib::Request& request, const httplib::Response& response) {
-  std::string line;
-  append_json_escaped(line, request.method + " " + request.path);
-  line += fmt::format(" {} ", response.status);
-  append_json_escaped(line, request.get_header_value("X-Request-Id"));
-  line += '\n';
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  log_line(fmt::format("{} {} {} {}", request.method, request.path, response.status,
+                       request.get_header_value("X-Request-Id")));
 }
 
 // A descriptor that becomes readable when the process is asked to stop.
@@ -195,7 +190,7 @@ class Server::Implementation : public httplib::Server {
   StopSignal& stop_signal() { return stop_signal_; }
 
   void run(const std::function<void()>& on_stop) {
-    fmt::print(stderr, "listening on {}\n", to_string(acceptor_.address()));
+    log_line("listening on " + to_string(acceptor_.address()));
     acceptor_.run(stop_fd_, [this](Connection& connection) { serve(connection); });
     stop_signal_.raise();
     if (on_stop) on_stop();
@@ -220,7 +215,7 @@ class Server::Implementation : public httplib::Server {
     try {
       to_httplib(router_.answer(request), response);
     } catch (const std::exception& error) {
-      fmt::print(stderr, "{} {} failed: {}\n", from.method, request.path, error.what());
+      log_line(fmt::format("{} {} failed: {}", from.method, from.path, error.what()));
       to_httplib(problem_response({500, "internal", "The service failed; its log says why."}), response);
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "base/result.h"
 #include "base/text.h"
@@ -99,7 +100,7 @@ bool accepts_events(const Request& request) {
 Outcome<Response> infer(const Request& request, ParameterCache& cache, StopSignal& stop) {
   TRY(question, read_question(request.body));
   TRY(parameters, cache.get(services::caller_of(request).tenant, question.model));
-  (void)check_width(question, *parameters);
+  TRY_VOID(check_width(question, *parameters));
   if (!question.stream && !accepts_events(request)) return answer_at_once(question, *parameters);
 
   auto stream = std::make_shared<PredictionStream>(std::move(question), parameters, stop);

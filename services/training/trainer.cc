@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/result.h"
+#include "common/log.h"
 
 namespace lotagate::training {
 namespace {
@@ -58,7 +59,7 @@ void Trainer::train(TrainingJob job, const std::stop_token& stop) {
     }
   } catch (const std::exception& error) {
     // The database or memory; the model stays in training until the next start says that it failed.
-    fmt::print(stderr, "training of {} broken off: {}\n", job.model, error.what());
+    services::log_line(fmt::format("training of {} broken off: {}", job.model, error.what()));
   }
 }
 

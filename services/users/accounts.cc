@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/check.h"
 #include "base/result.h"
 #include "common/secrets.h"
 #include "users/schema.h"
@@ -52,6 +53,13 @@ std::optional<Account> select_account(Transaction& transaction, std::string_view
   }
   if (account) account->roles = roles_of(transaction, id);
   return account;
+}
+
+// An account that this transaction has just written.
+Account written_account(Transaction& transaction, std::string_view id) {
+  auto account = select_account(transaction, id, {.tenant = {}, .is_admin = true});
+  LG_CHECK(account.has_value(), "an account is there after it was written");
+  return std::move(*account);
 }
 
 bool exists(Transaction& transaction, std::string_view sql, std::string_view key) {
@@ -160,7 +168,7 @@ Outcome<Account> AccountStore::insert(Transaction& transaction, const NewAccount
   TRY_VOID(set_roles(transaction, id, account.roles));
   // A gateway may remember that the id was unknown, so a creation is a change too.
   changes_.append(transaction, id);
-  return *select_account(transaction, id, {.tenant = {}, .is_admin = true});
+  return written_account(transaction, id);
 }
 
 Outcome<Account> AccountStore::update(std::string_view id, const AccountChange& change, const Authority& authority) {
@@ -174,11 +182,11 @@ Outcome<Account> AccountStore::update(std::string_view id, const AccountChange& 
     transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", {std::int64_t{*change.disabled}, id});
   }
   TRY_VOID(keep_an_admin(transaction, before));
-  auto after = select_account(transaction, id, authority);
-  if (after->roles != before.roles || after->disabled != before.disabled) changes_.append(transaction, id);
+  Account after = written_account(transaction, id);
+  if (after.roles != before.roles || after.disabled != before.disabled) changes_.append(transaction, id);
   transaction.commit();
   changes_.announce();
-  return std::move(*after);
+  return after;
 }
 
 Outcome<void> AccountStore::remove(std::string_view id, const Authority& authority) {

@@ -15,11 +15,12 @@ namespace {
 void name_routes(Problems& problems, std::vector<Route>& routes, const std::vector<RouteOrigin>& origins) {
   std::map<std::string, Position> given;
   for (std::size_t i = 0; i < routes.size(); ++i) {
-    if (!origins[i].name_at) continue;
-    auto [first, is_new] = given.emplace(routes[i].name, *origins[i].name_at);
+    const auto& name_at = origins[i].name_at;
+    if (!name_at) continue;
+    auto [first, is_new] = given.emplace(routes[i].name, *name_at);
     if (!is_new) {
-      problems.add(*origins[i].name_at, fmt::format("another route at {}:{} has the name `{}`", first->second.line,
-                                                    first->second.column, shown(routes[i].name)));
+      problems.add(*name_at, fmt::format("another route at {}:{} has the name `{}`", first->second.line,
+                                         first->second.column, shown(routes[i].name)));
     }
   }
   std::map<std::string, std::size_t> uses;  // of a path as a name

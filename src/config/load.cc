@@ -15,27 +15,30 @@ namespace lotagate::config {
 namespace {
 
 // Later sections refer to earlier ones: routes to everything, the admin listener to the listeners.
-Config read_config(Problems& problems, const Node& root, const std::filesystem::path& folder) {
+Config read_config(Problems& problems, const YamlNode& root, const std::filesystem::path& folder) {
   Config config;
   MapReader map(problems, root, kRootKeys);
-  if (const Node* node = map.require("listeners")) read_listeners(problems, *node, config.listeners);
-  if (const Node* node = map.find("admin")) read_admin(problems, *node, config.listeners, config.admin);
-  if (const Node* node = map.find("workers")) read_workers(problems, *node, config.workers);
-  if (const Node* node = map.find("timeouts")) read_timeouts(problems, *node, config.timeouts);
-  if (const Node* node = map.find("limits")) read_limits(problems, *node, config.limits);
-  if (const Node* node = map.find("access_log")) read_access_log(problems, *node, folder, config.access_log);
-  if (const Node* node = map.require("services")) read_services(problems, *node, config.services);
-  if (const Node* node = map.find("authentication"))
+  if (const YamlNode* node = map.require("listeners")) read_listeners(problems, *node, config.listeners);
+  if (const YamlNode* node = map.find("admin")) read_admin(problems, *node, config.listeners, config.admin);
+  if (const YamlNode* node = map.find("workers")) read_workers(problems, *node, config.workers);
+  if (const YamlNode* node = map.find("timeouts")) read_timeouts(problems, *node, config.timeouts);
+  if (const YamlNode* node = map.find("limits")) read_limits(problems, *node, config.limits);
+  if (const YamlNode* node = map.find("access_log")) read_access_log(problems, *node, folder, config.access_log);
+  if (const YamlNode* node = map.require("services")) read_services(problems, *node, config.services);
+  if (const YamlNode* node = map.find("authentication"))
     read_authentication(problems, *node, folder, config.authentication);
-  if (const Node* node = map.find("authorization")) read_authorization(problems, *node, folder, config.user_management);
-  if (const Node* node = map.find("rate_limits")) read_rate_limits(problems, *node, config.rate_limits);
-  if (const Node* node = map.find("rate_limit_table")) read_rate_limit_table(problems, *node, config.rate_limit_table);
-  if (const Node* node = map.require("routes")) read_routes(problems, *node, config);
+  if (const YamlNode* node = map.find("authorization"))
+    read_authorization(problems, *node, folder, config.user_management);
+  if (const YamlNode* node = map.find("rate_limits")) read_rate_limits(problems, *node, config.rate_limits);
+  if (const YamlNode* node = map.find("rate_limit_table"))
+    read_rate_limit_table(problems, *node, config.rate_limit_table);
+  if (const YamlNode* node = map.require("routes")) read_routes(problems, *node, config);
   return config;
 }
 
 std::vector<ConfigError> errors_of(const std::string& file, std::vector<YamlProblem> problems) {
   std::vector<ConfigError> errors;
+  errors.reserve(problems.size());
   for (YamlProblem& problem : problems) {
     errors.push_back({file, problem.at.line, problem.at.column, std::move(problem.message)});
   }
@@ -55,7 +58,7 @@ std::expected<Config, std::vector<ConfigError>> load_config_text(std::string_vie
   YamlTree tree = parse_yaml(text);
   Problems problems(std::move(tree.problems));
   Config config;
-  if (tree.complete && tree.root.kind == Node::Kind::null) {
+  if (tree.complete && tree.root.kind == YamlNode::Kind::null) {
     problems.add({}, "the file is empty; `listeners`, `services` and `routes` are required");
   } else if (tree.complete) {
     config = read_config(problems, tree.root, std::filesystem::path(file_name).parent_path());

@@ -22,7 +22,7 @@ struct ConfigError {
 std::string to_string(const ConfigError& error);
 
 // A larger file is refused unread.
-inline constexpr std::size_t kMaxConfigBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxConfigBytes = 1024ull * 1024;
 
 // Reads and checks a whole configuration, with the files it names (key sets, the service token); relative names are
 // relative to the configuration's folder. On failure: all mistakes in the order of the file, at least one. Only YAML

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxIssuers = 64;
 constexpr std::size_t kMaxAudiences = 64;
-constexpr std::size_t kMaxServiceTokenBytes = 8 * 1024;
+constexpr std::size_t kMaxServiceTokenBytes = 8ull * 1024;
 constexpr DurationRange kClockSkew{0ms, 60s};
 constexpr NumberRange kTokenCacheBytes{0, 4ull << 30};
 constexpr DurationRange kRefresh{1s, 24h};
@@ -27,9 +27,9 @@ constexpr DurationRange kLookUpTimeout{10ms, 30s};
 constexpr NumberRange kUsers{1, 10'000'000};
 constexpr std::string_view kAlgorithmNames[] = {"RS256", "ES256", "EdDSA"};
 
-void read_algorithms(Problems& problems, const Node& node, std::vector<jose::Algorithm>& algorithms) {
+void read_algorithms(Problems& problems, const YamlNode& node, std::vector<jose::Algorithm>& algorithms) {
   const CollectionRule rule{.what = "a list of algorithms", .most = 16};
-  for (const Node* item : read_texts(problems, node, rule)) {
+  for (const YamlNode* item : read_texts(problems, node, rule)) {
     if (auto algorithm = jose::parse_algorithm(item->text)) {
       algorithms.push_back(*algorithm);
     } else {
@@ -39,7 +39,7 @@ void read_algorithms(Problems& problems, const Node& node, std::vector<jose::Alg
   }
 }
 
-void read_jwks_file(Problems& problems, const Node& key, Jwks& jwks) {
+void read_jwks_file(Problems& problems, const YamlNode& key, Jwks& jwks) {
   auto content = read_named_file(problems, key, jwks.file, access::kMaxJwksBytes);
   if (!content) return;
   if (auto keys = access::parse_jwks(*content); !keys) {
@@ -48,10 +48,10 @@ void read_jwks_file(Problems& problems, const Node& key, Jwks& jwks) {
   jwks.file_content = *std::move(content);
 }
 
-void read_jwks(Problems& problems, const Node& node, const std::filesystem::path& folder, Jwks& jwks) {
+void read_jwks(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Jwks& jwks) {
   MapReader map(problems, node, kJwksKeys);
-  const Node* url = map.find("url");
-  const Node* file = map.find("file");
+  const YamlNode* url = map.find("url");
+  const YamlNode* file = map.find("file");
   if (map.is_map() && url == nullptr && file == nullptr) {
     problems.add(node.at, "missing required key `url` or `file`");
   }
@@ -71,30 +71,31 @@ void read_jwks(Problems& problems, const Node& node, const std::filesystem::path
   set(jwks.max_stale, map.whole_seconds("max_stale", kMaxStale));
 }
 
-Issuer read_issuer(Problems& problems, const Node& node, const std::filesystem::path& folder,
+Issuer read_issuer(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                    const std::vector<Issuer>& others) {
   Issuer issuer;
   MapReader map(problems, node, kIssuerKeys);
-  const Node* name = map.require("issuer");
+  const YamlNode* name = map.require("issuer");
   if (auto text = map.text("issuer")) {
     if (std::ranges::find(others, *text, &Issuer::issuer) != others.end()) {
       problems.add(name->at, fmt::format("the issuer `{}` is given twice", shown(*text)));
     }
     issuer.issuer = *std::move(text);
   }
-  if (const Node* audiences = map.find("audiences")) {
-    for (const Node* item : read_texts(problems, *audiences, {.what = "a list of audiences", .most = kMaxAudiences})) {
+  if (const YamlNode* audiences = map.find("audiences")) {
+    for (const YamlNode* item :
+         read_texts(problems, *audiences, {.what = "a list of audiences", .most = kMaxAudiences})) {
       issuer.audiences.push_back(item->text);
     }
   }
-  if (const Node* algorithms = map.require("algorithms")) read_algorithms(problems, *algorithms, issuer.algorithms);
-  if (const Node* jwks = map.require("jwks")) read_jwks(problems, *jwks, folder, issuer.jwks);
+  if (const YamlNode* algorithms = map.require("algorithms")) read_algorithms(problems, *algorithms, issuer.algorithms);
+  if (const YamlNode* jwks = map.require("jwks")) read_jwks(problems, *jwks, folder, issuer.jwks);
   return issuer;
 }
 
 void read_service_token(Problems& problems, MapReader& map, const std::filesystem::path& folder,
                         UserManagement& service) {
-  const Node* node = map.require("token_file");
+  const YamlNode* node = map.require("token_file");
   auto name = map.text("token_file");
   if (!name) return;
   service.token_file = (folder / *name).lexically_normal().string();
@@ -112,10 +113,10 @@ void read_service_token(Problems& problems, MapReader& map, const std::filesyste
   service.token = token;
 }
 
-void read_user_management(Problems& problems, const Node& node, const std::filesystem::path& folder,
+void read_user_management(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                           UserManagement& service) {
   MapReader map(problems, node, kUserManagementKeys);
-  const Node* url = map.require("url");
+  const YamlNode* url = map.require("url");
   if (auto text = map.text("url")) {
     if (auto parsed = parse_endpoint(*text)) {
       service.url = *std::move(parsed);
@@ -132,22 +133,22 @@ void read_user_management(Problems& problems, const Node& node, const std::files
 
 }  // namespace
 
-void read_authentication(Problems& problems, const Node& node, const std::filesystem::path& folder,
+void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                          Authentication& authentication) {
   MapReader map(problems, node, kAuthenticationKeys);
   set(authentication.clock_skew, map.whole_seconds("clock_skew", kClockSkew));
   set(authentication.token_cache_bytes, map.size("token_cache", kTokenCacheBytes));
-  const Node* issuers = map.require("issuers");
+  const YamlNode* issuers = map.require("issuers");
   if (issuers == nullptr) return;
-  for (const Node& item : read_list(problems, *issuers, {.what = "a list of issuers", .most = kMaxIssuers})) {
+  for (const YamlNode& item : read_list(problems, *issuers, {.what = "a list of issuers", .most = kMaxIssuers})) {
     authentication.issuers.push_back(read_issuer(problems, item, folder, authentication.issuers));
   }
 }
 
-void read_authorization(Problems& problems, const Node& node, const std::filesystem::path& folder,
+void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                         std::optional<UserManagement>& user_management) {
   MapReader map(problems, node, kAuthorizationKeys);
-  if (const Node* service = map.require("user_management")) {
+  if (const YamlNode* service = map.require("user_management")) {
     read_user_management(problems, *service, folder, user_management.emplace());
   }
 }

@@ -19,16 +19,17 @@ constexpr NumberRange kWorkers{1, 64};
 constexpr DurationRange kClientTimeout{10ms, 24h};  // the least keeps a typing mistake from refusing everyone
 constexpr DurationRange kHeaderTimeout{10ms, 10min};
 constexpr DurationRange kDrain{0ms, 1h};
-constexpr NumberRange kHeadBytes{1024, 60 * 1024};  // a head fits one 64 KiB buffer with room for what is added to it
+constexpr NumberRange kHeadBytes{1024,
+                                 60ull * 1024};  // a head fits one 64 KiB buffer with room for what is added to it
 constexpr NumberRange kFields{1, 1000};
-constexpr NumberRange kTargetBytes{64, 60 * 1024};
-constexpr NumberRange kTokenBytes{64, 60 * 1024};
+constexpr NumberRange kTargetBytes{64, 60ull * 1024};
+constexpr NumberRange kTokenBytes{64, 60ull * 1024};
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
 constexpr NumberRange kConnections{1, 1'000'000};
-constexpr NumberRange kLogBufferBytes{64 * 1024, 256 * 1024 * 1024};
+constexpr NumberRange kLogBufferBytes{64ull * 1024, 256ull * 1024 * 1024};
 
 std::optional<SocketAddress> read_address(MapReader& map) {
-  const Node* node = map.require("address");
+  const YamlNode* node = map.require("address");
   if (node == nullptr) return std::nullopt;
   auto text = read_scalar(map.problems(), *node, "an address such as `127.0.0.1:8080`");
   if (!text) return std::nullopt;
@@ -50,9 +51,9 @@ IpAddress masked(const Network& network) {
   return ip;
 }
 
-void read_trusted_proxies(Problems& problems, const Node& node, std::vector<Network>& networks) {
+void read_trusted_proxies(Problems& problems, const YamlNode& node, std::vector<Network>& networks) {
   const CollectionRule rule{.what = "a list of networks", .most = kMaxTrustedProxies, .may_be_empty = true};
-  for (const Node* item : read_texts(problems, node, rule)) {
+  for (const YamlNode* item : read_texts(problems, node, rule)) {
     auto network = parse_network(item->text);
     if (!network) {
       problems.add(item->at, fmt::format("`{}` is not a network or an address, such as `10.0.0.0/8` or `::1`",
@@ -66,7 +67,9 @@ void read_trusted_proxies(Problems& problems, const Node& node, std::vector<Netw
   }
 }
 
-bool is_wildcard(const IpAddress& ip) { return ip == *parse_ip("0.0.0.0") || ip == *parse_ip("::"); }
+bool is_wildcard(const IpAddress& ip) {
+  return std::all_of(ip.bytes.begin() + (ip.is_v4() ? 12 : 0), ip.bytes.end(), [](auto byte) { return byte == 0; });
+}
 
 // Whether both cannot be bound at once. Port 0 takes any free port, so it never collides; a wildcard takes its family's
 // port of every address.
@@ -81,8 +84,8 @@ bool takes(const std::vector<Listener>& listeners, const SocketAddress& address)
 
 }  // namespace
 
-void read_listeners(Problems& problems, const Node& node, std::vector<Listener>& listeners) {
-  for (const Node& item : read_list(problems, node, {.what = "a list of listeners", .most = kMaxListeners})) {
+void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listener>& listeners) {
+  for (const YamlNode& item : read_list(problems, node, {.what = "a list of listeners", .most = kMaxListeners})) {
     MapReader map(problems, item, kListenerKeys);
     Listener listener;
     if (auto address = read_address(map)) {
@@ -91,10 +94,10 @@ void read_listeners(Problems& problems, const Node& node, std::vector<Listener>&
       }
       listener.address = *address;
     }
-    if (const Node* proxies = map.find("trusted_proxies")) {
+    if (const YamlNode* proxies = map.find("trusted_proxies")) {
       read_trusted_proxies(problems, *proxies, listener.trusted_proxies);
     }
-    if (const Node* tls = map.find("tls")) {
+    if (const YamlNode* tls = map.find("tls")) {
       problems.add(tls->key_at,
                    "`tls` is not supported yet; listen on a private address behind a server that ends TLS");
     }
@@ -102,7 +105,7 @@ void read_listeners(Problems& problems, const Node& node, std::vector<Listener>&
   }
 }
 
-void read_admin(Problems& problems, const Node& node, const std::vector<Listener>& listeners,
+void read_admin(Problems& problems, const YamlNode& node, const std::vector<Listener>& listeners,
                 std::optional<SocketAddress>& admin) {
   MapReader map(problems, node, kAdminKeys);
   admin = read_address(map);
@@ -111,8 +114,8 @@ void read_admin(Problems& problems, const Node& node, const std::vector<Listener
   }
 }
 
-void read_workers(Problems& problems, const Node& node, std::uint32_t& workers) {
-  bool is_plain = node.kind == Node::Kind::scalar && !node.quoted;
+void read_workers(Problems& problems, const YamlNode& node, std::uint32_t& workers) {
+  bool is_plain = node.kind == YamlNode::Kind::scalar && !node.quoted;
   if (is_plain && node.text == "auto") {
     workers = 0;
     return;
@@ -126,7 +129,7 @@ void read_workers(Problems& problems, const Node& node, std::uint32_t& workers) 
                                     kWorkers.most, describe(node)));
 }
 
-void read_timeouts(Problems& problems, const Node& node, Timeouts& timeouts) {
+void read_timeouts(Problems& problems, const YamlNode& node, Timeouts& timeouts) {
   MapReader map(problems, node, kTimeoutsKeys);
   set(timeouts.header, map.duration("header", kHeaderTimeout));
   set(timeouts.body_progress, map.duration("body_progress", kClientTimeout));
@@ -136,7 +139,7 @@ void read_timeouts(Problems& problems, const Node& node, Timeouts& timeouts) {
   set(timeouts.drain, map.duration("drain", kDrain));
 }
 
-void read_limits(Problems& problems, const Node& node, Limits& limits) {
+void read_limits(Problems& problems, const YamlNode& node, Limits& limits) {
   MapReader map(problems, node, kLimitsKeys);
   set(limits.head, map.size("head", kHeadBytes));
   set(limits.fields, map.number("fields", kFields));
@@ -148,7 +151,7 @@ void read_limits(Problems& problems, const Node& node, Limits& limits) {
   // Both are part of a head. A default shrinks with it; what is written down has to fit.
   auto check_against_head = [&](std::string_view key, std::size_t& value) {
     if (value <= limits.head) return;
-    if (const Node* given = map.find(key)) {
+    if (const YamlNode* given = map.find(key)) {
       problems.add(given->at, fmt::format("`{}` is more than `head` ({}), which it is part of", shown(given->text),
                                           size_to_text(limits.head)));
     }
@@ -158,12 +161,12 @@ void read_limits(Problems& problems, const Node& node, Limits& limits) {
   check_against_head("token", limits.token);
 }
 
-void read_access_log(Problems& problems, const Node& node, const std::filesystem::path& folder, AccessLog& log) {
-  if (node.kind == Node::Kind::scalar && node.text == "off") {
+void read_access_log(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, AccessLog& log) {
+  if (node.kind == YamlNode::Kind::scalar && node.text == "off") {
     log.file.clear();
     return;
   }
-  if (node.kind != Node::Kind::map) {
+  if (node.kind != YamlNode::Kind::map) {
     problems.add(node.at, fmt::format("expected off or a map with file, buffer, found {}", describe(node)));
     return;
   }

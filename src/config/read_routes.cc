@@ -34,7 +34,7 @@ class RouteReader {
     for (const RateLimit& limit : config.rate_limits) limit_names_.push_back(limit.name);
   }
 
-  Route read(const Node& node, RouteOrigin& origin);
+  Route read(const YamlNode& node, RouteOrigin& origin);
 
  private:
   void read_name(MapReader& map, Route& route, RouteOrigin& origin);
@@ -45,8 +45,8 @@ class RouteReader {
   void read_service(MapReader& map, Route& route);
   void read_limits(MapReader& map, Route& route);
   void read_require(MapReader& map, Route& route);
-  std::vector<std::string> read_permissions(const Node& node);
-  void read_method_permissions(const Node& node, Route& route);
+  std::vector<std::string> read_permissions(const YamlNode& node);
+  void read_method_permissions(const YamlNode& node, Route& route);
   void check_protection(MapReader& map, const Route& route);
   // Reports what is not.
   bool is_method(std::string_view text, Position at);
@@ -57,7 +57,7 @@ class RouteReader {
   std::vector<std::string_view> limit_names_;
 };
 
-Route RouteReader::read(const Node& node, RouteOrigin& origin) {
+Route RouteReader::read(const YamlNode& node, RouteOrigin& origin) {
   Route route;
   origin = {.at = node.at, .name_at = std::nullopt};
   MapReader map(problems_, node, kRouteKeys);
@@ -71,7 +71,7 @@ Route RouteReader::read(const Node& node, RouteOrigin& origin) {
   set(route.is_public, is_public);
   read_require(map, route);
   read_limits(map, route);
-  set(route.max_body, map.size("max_body", kBodyBytes));
+  route.max_body = map.size("max_body", kBodyBytes);
   set(route.errors, map.choice("errors", kErrorModes));
   set(route.forward_token, map.boolean("forward_token"));
   if (is_public || map.find("public") == nullptr) check_protection(map, route);
@@ -81,7 +81,7 @@ Route RouteReader::read(const Node& node, RouteOrigin& origin) {
 void RouteReader::read_name(MapReader& map, Route& route, RouteOrigin& origin) {
   auto name = map.text("name");
   if (!name) return;
-  const Node& node = *map.find("name");
+  const YamlNode& node = *map.find("name");
   bool fits = name->size() <= kMaxNameBytes && is_printable(*name) && name->find_first_of("\"\\") == name->npos;
   if (!fits) {
     problems_.add(node.at, fmt::format("`{}` is not a route's name: at most {} bytes of printable ASCII without quotes "
@@ -94,7 +94,7 @@ void RouteReader::read_name(MapReader& map, Route& route, RouteOrigin& origin) {
 }
 
 void RouteReader::read_path(MapReader& map, Route& route) {
-  const Node* node = map.require("path");
+  const YamlNode* node = map.require("path");
   auto text = map.text("path");
   if (!text) return;
   auto canonical = canonical_route_path(*text);
@@ -128,24 +128,24 @@ bool RouteReader::is_method(std::string_view text, Position at) {
 }
 
 void RouteReader::read_methods(MapReader& map, Route& route) {
-  const Node* node = map.find("methods");
+  const YamlNode* node = map.find("methods");
   if (node == nullptr) return;
   const CollectionRule rule{.what = "a list of methods", .most = std::size(kMethods)};
-  for (const Node* item : read_texts(problems_, *node, rule)) {
+  for (const YamlNode* item : read_texts(problems_, *node, rule)) {
     if (is_method(item->text, item->at)) route.methods.push_back(item->text);
   }
 }
 
 void RouteReader::read_headers(MapReader& map, Route& route) {
-  const Node* node = map.find("headers");
+  const YamlNode* node = map.find("headers");
   if (node == nullptr) return;
-  if (node->kind != Node::Kind::map || node->children.empty() || node->children.size() > kMaxHeaders) {
-    problems_.add(node->at,
-                  fmt::format("expected a map of 1 to {} header names and values, found {}", kMaxHeaders,
-                              node->kind == Node::Kind::map ? std::to_string(node->children.size()) : describe(*node)));
+  if (node->kind != YamlNode::Kind::map || node->children.empty() || node->children.size() > kMaxHeaders) {
+    problems_.add(node->at, fmt::format("expected a map of 1 to {} header names and values, found {}", kMaxHeaders,
+                                        node->kind == YamlNode::Kind::map ? std::to_string(node->children.size())
+                                                                          : describe(*node)));
     return;
   }
-  for (const Node& item : node->children) {
+  for (const YamlNode& item : node->children) {
     std::string name;
     for (char c : item.key) name += ascii_lower(c);
     auto same_name = [&](const auto& header) { return header.first == name; };
@@ -165,7 +165,7 @@ void RouteReader::read_headers(MapReader& map, Route& route) {
 }
 
 void RouteReader::read_service(MapReader& map, Route& route) {
-  const Node* node = map.require("service");
+  const YamlNode* node = map.require("service");
   auto name = map.text("service");
   // Without any service the missing section is the mistake, and has been reported.
   if (!name || service_names_.empty()) return;
@@ -178,10 +178,10 @@ void RouteReader::read_service(MapReader& map, Route& route) {
 }
 
 void RouteReader::read_limits(MapReader& map, Route& route) {
-  const Node* node = map.find("limits");
+  const YamlNode* node = map.find("limits");
   if (node == nullptr) return;
   const CollectionRule rule{.what = "a list of names of rate limits", .most = kMaxLimits, .may_be_empty = true};
-  for (const Node* item : read_texts(problems_, *node, rule)) {
+  for (const YamlNode* item : read_texts(problems_, *node, rule)) {
     auto found = std::ranges::find(limit_names_, item->text);
     if (found == limit_names_.end()) {
       problems_.add(item->at, fmt::format("unknown rate limit `{}`{}", shown(item->text),
@@ -193,13 +193,13 @@ void RouteReader::read_limits(MapReader& map, Route& route) {
 }
 
 // One permission or a list of them.
-std::vector<std::string> RouteReader::read_permissions(const Node& node) {
-  std::vector<const Node*> items{&node};
-  if (node.kind != Node::Kind::scalar) {
+std::vector<std::string> RouteReader::read_permissions(const YamlNode& node) {
+  std::vector<const YamlNode*> items{&node};
+  if (node.kind != YamlNode::Kind::scalar) {
     items = read_texts(problems_, node, {.what = "a permission or a list of permissions", .most = kMaxPermissions});
   }
   std::vector<std::string> permissions;
-  for (const Node* item : items) {
+  for (const YamlNode* item : items) {
     if (access::valid_permission(item->text)) {
       permissions.push_back(item->text);
     } else {
@@ -210,19 +210,19 @@ std::vector<std::string> RouteReader::read_permissions(const Node& node) {
 }
 
 void RouteReader::read_require(MapReader& map, Route& route) {
-  const Node* node = map.find("require");
+  const YamlNode* node = map.find("require");
   if (node == nullptr) return;
-  if (node->kind == Node::Kind::map) {
+  if (node->kind == YamlNode::Kind::map) {
     read_method_permissions(*node, route);
   } else {
     route.require.push_back({.method = "*", .permissions = read_permissions(*node)});
   }
 }
 
-void RouteReader::read_method_permissions(const Node& node, Route& route) {
+void RouteReader::read_method_permissions(const YamlNode& node, Route& route) {
   std::vector<std::string_view> missing(route.methods.begin(), route.methods.end());
   bool covers_all = false;
-  for (const Node& item : node.children) {
+  for (const YamlNode& item : node.children) {
     std::erase(missing, item.key);
     covers_all = covers_all || item.key == "*";
     if (item.key != "*" && !is_method(item.key, item.key_at)) continue;
@@ -244,7 +244,7 @@ void RouteReader::read_method_permissions(const Node& node, Route& route) {
 }
 
 void RouteReader::check_protection(MapReader& map, const Route& route) {
-  const Node* require = map.find("require");
+  const YamlNode* require = map.find("require");
   if (route.is_public) {
     if (require != nullptr)
       problems_.add(require->key_at, "a public route cannot `require` permissions: nobody is known there");
@@ -261,10 +261,10 @@ void RouteReader::check_protection(MapReader& map, const Route& route) {
 
 }  // namespace
 
-void read_routes(Problems& problems, const Node& node, Config& config) {
+void read_routes(Problems& problems, const YamlNode& node, Config& config) {
   RouteReader reader(problems, config);
   std::vector<RouteOrigin> origins;
-  for (const Node& item : read_list(problems, node, {.what = "a list of routes", .most = kMaxRoutes})) {
+  for (const YamlNode& item : read_list(problems, node, {.what = "a list of routes", .most = kMaxRoutes})) {
     config.routes.push_back(reader.read(item, origins.emplace_back()));
   }
   check_routes(problems, config.routes, origins);

@@ -21,11 +21,11 @@ constexpr NumberRange kTokens{1, 1'000'000};
 constexpr double kMostPerSecond = 1'000'000;
 // A bucket is one 64-bit time in nanoseconds: the time to fill it from empty must stay far from overflow.
 constexpr double kMostSecondsToFill = 366.0 * 86400;
-constexpr NumberRange kTableBytes{64 * 1024, 4ull << 30};
+constexpr NumberRange kTableBytes{64ull * 1024, 4ull << 30};
 constexpr std::string_view kLimitKeyNames[] = {"user", "address"};  // in the order of LimitKey
 
-void read_endpoints(Problems& problems, const Node& node, std::vector<Url>& endpoints) {
-  for (const Node* item : read_texts(problems, node, {.what = "a list of endpoints", .most = kMaxEndpoints})) {
+void read_endpoints(Problems& problems, const YamlNode& node, std::vector<Url>& endpoints) {
+  for (const YamlNode* item : read_texts(problems, node, {.what = "a list of endpoints", .most = kMaxEndpoints})) {
     auto url = parse_endpoint(item->text);
     if (url) {
       endpoints.push_back(*std::move(url));
@@ -36,7 +36,7 @@ void read_endpoints(Problems& problems, const Node& node, std::vector<Url>& endp
 }
 
 void read_refill(MapReader& map, RateLimit& limit) {
-  const Node* node = map.require("refill");
+  const YamlNode* node = map.require("refill");
   if (node == nullptr) return;
   auto text = read_scalar(map.problems(), *node, "a rate such as `50/s`");
   if (!text) return;
@@ -56,12 +56,12 @@ void read_refill(MapReader& map, RateLimit& limit) {
 
 }  // namespace
 
-void read_services(Problems& problems, const Node& node, std::vector<Service>& services) {
-  for (const Node& item : read_named(problems, node, {.what = "a map of services", .most = kMaxServices})) {
+void read_services(Problems& problems, const YamlNode& node, std::vector<Service>& services) {
+  for (const YamlNode& item : read_named(problems, node, {.what = "a map of services", .most = kMaxServices})) {
     Service service{.name = item.key, .endpoints = {}, .timeouts = {}};
     MapReader map(problems, item, kServiceKeys);
-    if (const Node* endpoints = map.require("endpoints")) read_endpoints(problems, *endpoints, service.endpoints);
-    if (const Node* timeouts = map.find("timeouts")) {
+    if (const YamlNode* endpoints = map.require("endpoints")) read_endpoints(problems, *endpoints, service.endpoints);
+    if (const YamlNode* timeouts = map.find("timeouts")) {
       MapReader values(problems, *timeouts, kServiceTimeoutsKeys);
       set(service.timeouts.connect, values.duration("connect", kConnect));
       set(service.timeouts.first_byte, values.duration("first_byte", kFirstByte));
@@ -71,9 +71,9 @@ void read_services(Problems& problems, const Node& node, std::vector<Service>& s
   }
 }
 
-void read_rate_limits(Problems& problems, const Node& node, std::vector<RateLimit>& rate_limits) {
+void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<RateLimit>& rate_limits) {
   const CollectionRule rule{.what = "a map of rate limits", .most = kMaxRateLimits, .may_be_empty = true};
-  for (const Node& item : read_named(problems, node, rule)) {
+  for (const YamlNode& item : read_named(problems, node, rule)) {
     RateLimit limit;
     limit.name = item.key;
     MapReader map(problems, item, kRateLimitKeys);
@@ -86,7 +86,7 @@ void read_rate_limits(Problems& problems, const Node& node, std::vector<RateLimi
   }
 }
 
-void read_rate_limit_table(Problems& problems, const Node& node, RateLimitTable& table) {
+void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table) {
   MapReader map(problems, node, kRateLimitTableKeys);
   set(table.memory_bytes, map.size("memory", kTableBytes));
 }

@@ -27,8 +27,8 @@ bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMaxNameBytes && std::ranges::all_of(text, fits);
 }
 
-std::span<const Node> read_collection(Problems& problems, const Node& node, Node::Kind kind,
-                                      const CollectionRule& rule) {
+std::span<const YamlNode> read_collection(Problems& problems, const YamlNode& node, YamlNode::Kind kind,
+                                          const CollectionRule& rule) {
   if (node.kind != kind) {
     problems.add(node.at, fmt::format("expected {}, found {}", rule.what, describe(node)));
     return {};
@@ -55,17 +55,14 @@ std::vector<YamlProblem> Problems::take() {
   return std::move(found_);
 }
 
-std::string describe(const Node& node) {
+std::string describe(const YamlNode& node) {
   switch (node.kind) {
-    case Node::Kind::null:
-      return "nothing";
-    case Node::Kind::scalar:
+    case YamlNode::Kind::null: return "nothing";
+    case YamlNode::Kind::scalar:
       if (node.text.empty()) return "an empty text";
       return node.quoted ? fmt::format("`\"{}\"`", shown(node.text)) : fmt::format("`{}`", shown(node.text));
-    case Node::Kind::sequence:
-      return "a list";
-    case Node::Kind::map:
-      return "a map";
+    case YamlNode::Kind::sequence: return "a list";
+    case YamlNode::Kind::map: return "a map";
   }
   return "";
 }
@@ -85,7 +82,7 @@ std::string hint_or_list(std::string_view name, std::span<const std::string_view
   return fmt::format("; known are {}", fmt::join(candidates, ", "));
 }
 
-MapReader::MapReader(Problems& problems, const Node& node, const KeyGroup& group)
+MapReader::MapReader(Problems& problems, const YamlNode& node, const KeyGroup& group)
     : problems_(problems), node_(node), group_(group) {
   if (is_map()) {
     report_unknown_keys();
@@ -96,28 +93,28 @@ MapReader::MapReader(Problems& problems, const Node& node, const KeyGroup& group
 }
 
 void MapReader::report_unknown_keys() {
-  for (const Node& child : node_.children) {
+  for (const YamlNode& child : node_.children) {
     if (std::ranges::find(group_.keys, child.key) != group_.keys.end()) continue;
     problems_.add(child.key_at,
                   fmt::format("unknown key `{}`{}", shown(child.key), hint_or_list(child.key, group_.keys)));
   }
 }
 
-const Node* MapReader::find(std::string_view key) const {
+const YamlNode* MapReader::find(std::string_view key) const {
   LG_CHECK(std::ranges::find(group_.keys, key) != group_.keys.end(), "a key that keys.h does not list");
   if (!is_map()) return nullptr;
-  auto found = std::ranges::find(node_.children, key, &Node::key);
+  auto found = std::ranges::find(node_.children, key, &YamlNode::key);
   return found == node_.children.end() ? nullptr : &*found;
 }
 
-const Node* MapReader::require(std::string_view key) {
-  const Node* found = find(key);
+const YamlNode* MapReader::require(std::string_view key) {
+  const YamlNode* found = find(key);
   if (found == nullptr && is_map()) problems_.add(node_.at, fmt::format("missing required key `{}`", key));
   return found;
 }
 
 std::optional<milliseconds> MapReader::duration(std::string_view key, DurationRange range) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
   auto text = read_scalar(problems_, *node, "a duration such as `30s`");
   if (!text) return std::nullopt;
@@ -145,7 +142,7 @@ std::optional<seconds> MapReader::whole_seconds(std::string_view key, DurationRa
 }
 
 std::optional<std::uint64_t> MapReader::size(std::string_view key, NumberRange range) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
   auto text = read_scalar(problems_, *node, "a size such as `10MiB`");
   if (!text) return std::nullopt;
@@ -163,9 +160,9 @@ std::optional<std::uint64_t> MapReader::size(std::string_view key, NumberRange r
 }
 
 std::optional<std::uint64_t> MapReader::number(std::string_view key, NumberRange range) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
-  auto value = node->kind == Node::Kind::scalar && !node->quoted ? parse_decimal(node->text) : std::nullopt;
+  auto value = node->kind == YamlNode::Kind::scalar && !node->quoted ? parse_decimal(node->text) : std::nullopt;
   if (!value) {
     problems_.add(node->at, fmt::format("expected a whole number from {} to {}, found {}", range.least, range.most,
                                         describe(*node)));
@@ -179,9 +176,9 @@ std::optional<std::uint64_t> MapReader::number(std::string_view key, NumberRange
 }
 
 std::optional<bool> MapReader::boolean(std::string_view key) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (node->kind == Node::Kind::scalar && !node->quoted) {
+  if (node->kind == YamlNode::Kind::scalar && !node->quoted) {
     if (node->text == "true") return true;
     if (node->text == "false") return false;
   }
@@ -190,7 +187,7 @@ std::optional<bool> MapReader::boolean(std::string_view key) {
 }
 
 std::optional<std::string> MapReader::text(std::string_view key) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
   auto found = read_scalar(problems_, *node, "a text");
   if (!found) return std::nullopt;
@@ -198,9 +195,9 @@ std::optional<std::string> MapReader::text(std::string_view key) {
 }
 
 std::optional<std::size_t> MapReader::choice(std::string_view key, std::span<const std::string_view> names) {
-  const Node* node = find(key);
+  const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
-  if (node->kind == Node::Kind::scalar) {
+  if (node->kind == YamlNode::Kind::scalar) {
     auto found = std::ranges::find(names, node->text);
     if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   }
@@ -209,19 +206,19 @@ std::optional<std::size_t> MapReader::choice(std::string_view key, std::span<con
   return std::nullopt;
 }
 
-std::optional<std::string_view> read_scalar(Problems& problems, const Node& node, std::string_view expected) {
-  if (node.kind == Node::Kind::scalar && !node.text.empty()) return node.text;
+std::optional<std::string_view> read_scalar(Problems& problems, const YamlNode& node, std::string_view expected) {
+  if (node.kind == YamlNode::Kind::scalar && !node.text.empty()) return node.text;
   problems.add(node.at, fmt::format("expected {}, found {}", expected, describe(node)));
   return std::nullopt;
 }
 
-std::span<const Node> read_list(Problems& problems, const Node& node, const CollectionRule& rule) {
-  return read_collection(problems, node, Node::Kind::sequence, rule);
+std::span<const YamlNode> read_list(Problems& problems, const YamlNode& node, const CollectionRule& rule) {
+  return read_collection(problems, node, YamlNode::Kind::sequence, rule);
 }
 
-std::span<const Node> read_named(Problems& problems, const Node& node, const CollectionRule& rule) {
-  std::span<const Node> entries = read_collection(problems, node, Node::Kind::map, rule);
-  for (const Node& entry : entries) {
+std::span<const YamlNode> read_named(Problems& problems, const YamlNode& node, const CollectionRule& rule) {
+  std::span<const YamlNode> entries = read_collection(problems, node, YamlNode::Kind::map, rule);
+  for (const YamlNode& entry : entries) {
     if (is_name(entry.key)) continue;
     problems.add(entry.key_at, fmt::format("`{}` is not a name: 1 to {} letters, digits, `_`, `-`, `.`",
                                            shown(entry.key), kMaxNameBytes));
@@ -229,10 +226,10 @@ std::span<const Node> read_named(Problems& problems, const Node& node, const Col
   return entries;
 }
 
-std::vector<const Node*> read_texts(Problems& problems, const Node& node, const CollectionRule& rule) {
-  std::vector<const Node*> texts;
+std::vector<const YamlNode*> read_texts(Problems& problems, const YamlNode& node, const CollectionRule& rule) {
+  std::vector<const YamlNode*> texts;
   std::set<std::string_view> known;
-  for (const Node& item : read_list(problems, node, rule)) {
+  for (const YamlNode& item : read_list(problems, node, rule)) {
     auto text = read_scalar(problems, item, "a text");
     if (!text) continue;
     if (known.insert(*text).second) {
@@ -244,7 +241,7 @@ std::vector<const Node*> read_texts(Problems& problems, const Node& node, const 
   return texts;
 }
 
-std::optional<std::string> read_named_file(Problems& problems, const Node& key, const std::filesystem::path& file,
+std::optional<std::string> read_named_file(Problems& problems, const YamlNode& key, const std::filesystem::path& file,
                                            std::size_t max_bytes) {
   auto content = read_file(file.string(), max_bytes);
   if (content && !content->empty()) return *std::move(content);

@@ -1,4 +1,4 @@
-// Reads typed values out of a Node tree and collects every mistake on the way: nothing here stops at the first one.
+// Reads typed values out of a YamlNode tree and collects every mistake on the way: nothing here stops at the first one.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ struct NumberRange {
 };
 
 // "nothing", "a list", "a map" or the scalar in backquotes: the "found" part of a message.
-std::string describe(const Node& node);
+std::string describe(const YamlNode& node);
 
 // ``; did you mean `nearest`?`` or an empty text.
 std::string hint(std::string_view name, std::span<const std::string_view> candidates);
@@ -53,16 +53,16 @@ void set(To& to, std::optional<From> from) {
   if (from) to = static_cast<To>(*std::move(from));
 }
 
-// A Node that is expected to be a map with keys of one group. Made from anything else it reports that once and then
+// A YamlNode that is expected to be a map with keys of one group. Made from anything else it reports that once and then
 // behaves as an empty map whose required keys are not missed. The node and the problems outlive it.
 class MapReader {
  public:
-  MapReader(Problems& problems, const Node& node, const KeyGroup& group);
+  MapReader(Problems& problems, const YamlNode& node, const KeyGroup& group);
 
   // The value of a key of the group; null when absent.
-  const Node* find(std::string_view key) const;
+  const YamlNode* find(std::string_view key) const;
   // The same, and reports when absent.
-  const Node* require(std::string_view key);
+  const YamlNode* require(std::string_view key);
 
   // Typed values: nothing when absent or wrong, and what is wrong has been reported.
   std::optional<milliseconds> duration(std::string_view key, DurationRange range);
@@ -75,19 +75,19 @@ class MapReader {
   std::optional<std::size_t> choice(std::string_view key, std::span<const std::string_view> names);
 
   Problems& problems() { return problems_; }
-  const Node& node() const { return node_; }
-  bool is_map() const { return node_.kind == Node::Kind::map; }
+  const YamlNode& node() const { return node_; }
+  bool is_map() const { return node_.kind == YamlNode::Kind::map; }
 
  private:
   void report_unknown_keys();
 
   Problems& problems_;
-  const Node& node_;
+  const YamlNode& node_;
   const KeyGroup& group_;
 };
 
 // The node's text if it is a scalar; otherwise reports that `expected` ("a URL") was expected.
-std::optional<std::string_view> read_scalar(Problems& problems, const Node& node, std::string_view expected);
+std::optional<std::string_view> read_scalar(Problems& problems, const YamlNode& node, std::string_view expected);
 
 // How many entries a list or a map with free names may have, and what it is called in messages.
 struct CollectionRule {
@@ -97,17 +97,17 @@ struct CollectionRule {
 };
 
 // The elements of a list; none, and a report, if the node is something else or breaks the rule.
-std::span<const Node> read_list(Problems& problems, const Node& node, const CollectionRule& rule);
+std::span<const YamlNode> read_list(Problems& problems, const YamlNode& node, const CollectionRule& rule);
 
 // The entries of a map whose keys are free names of 1 to 64 letters, digits, '_', '-' and '.'; bad names are reported.
-std::span<const Node> read_named(Problems& problems, const Node& node, const CollectionRule& rule);
+std::span<const YamlNode> read_named(Problems& problems, const YamlNode& node, const CollectionRule& rule);
 
 // The elements of a list of texts; what is no text or repeats an earlier element is reported and left out.
-std::vector<const Node*> read_texts(Problems& problems, const Node& node, const CollectionRule& rule);
+std::vector<const YamlNode*> read_texts(Problems& problems, const YamlNode& node, const CollectionRule& rule);
 
 // The content of a file that `key` names, at most `max_bytes`; a relative name is relative to `folder`. Reports at the
 // position of the key whatever keeps it from being read as a regular, non-empty file.
-std::optional<std::string> read_named_file(Problems& problems, const Node& key, const std::filesystem::path& file,
+std::optional<std::string> read_named_file(Problems& problems, const YamlNode& key, const std::filesystem::path& file,
                                            std::size_t max_bytes);
 
 }  // namespace lotagate::config

@@ -10,27 +10,27 @@
 
 namespace lotagate::config {
 
-void read_listeners(Problems& problems, const Node& node, std::vector<Listener>& listeners);
+void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listener>& listeners);
 // `listeners` is read already: the admin listener must have an address of its own.
-void read_admin(Problems& problems, const Node& node, const std::vector<Listener>& listeners,
+void read_admin(Problems& problems, const YamlNode& node, const std::vector<Listener>& listeners,
                 std::optional<SocketAddress>& admin);
-void read_workers(Problems& problems, const Node& node, std::uint32_t& workers);
-void read_timeouts(Problems& problems, const Node& node, Timeouts& timeouts);
-void read_limits(Problems& problems, const Node& node, Limits& limits);
-void read_access_log(Problems& problems, const Node& node, const std::filesystem::path& folder, AccessLog& log);
+void read_workers(Problems& problems, const YamlNode& node, std::uint32_t& workers);
+void read_timeouts(Problems& problems, const YamlNode& node, Timeouts& timeouts);
+void read_limits(Problems& problems, const YamlNode& node, Limits& limits);
+void read_access_log(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, AccessLog& log);
 
-void read_services(Problems& problems, const Node& node, std::vector<Service>& services);
-void read_rate_limits(Problems& problems, const Node& node, std::vector<RateLimit>& rate_limits);
-void read_rate_limit_table(Problems& problems, const Node& node, RateLimitTable& table);
+void read_services(Problems& problems, const YamlNode& node, std::vector<Service>& services);
+void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<RateLimit>& rate_limits);
+void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table);
 
 // `folder`: of the configuration file; files named in it are read now.
-void read_authentication(Problems& problems, const Node& node, const std::filesystem::path& folder,
+void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                          Authentication& authentication);
-void read_authorization(Problems& problems, const Node& node, const std::filesystem::path& folder,
+void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
                         std::optional<UserManagement>& user_management);
 
 // Everything else of `config` is read already: routes refer to it.
-void read_routes(Problems& problems, const Node& node, Config& config);
+void read_routes(Problems& problems, const YamlNode& node, Config& config);
 
 // Where a route stands in the file.
 struct RouteOrigin {

@@ -33,15 +33,15 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Node node;
+    YamlNode node;
     node.at = position_of(mark);
     add_leaf(std::move(node), anchor);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    Node node;
-    node.kind = Node::Kind::scalar;
+    YamlNode node;
+    node.kind = YamlNode::Kind::scalar;
     node.quoted = tag == "!";
     node.at = position_of(mark);
     node.text = value;
@@ -54,31 +54,31 @@ class TreeBuilder : public YAML::EventHandler {
     if (found == anchored_.end()) refuse(position_of(mark), "an alias inside the value it stands for");
     if (expects_key()) refuse(position_of(mark), "an alias cannot be a key");
     // The copy keeps the original's positions: that is where a mistake in it has to be mended.
-    Node copy = found->second;
+    YamlNode copy = found->second;
     charge(copy, position_of(mark), levels_.size());
     finish(std::move(copy), 0);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(Node::Kind::sequence, position_of(mark), tag, anchor);
+    open(YamlNode::Kind::sequence, position_of(mark), tag, anchor);
   }
   void OnSequenceEnd() override { close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(Node::Kind::map, position_of(mark), tag, anchor);
+    open(YamlNode::Kind::map, position_of(mark), tag, anchor);
   }
   void OnMapEnd() override { close(); }
 
-  Node take_root() { return std::move(root_); }
+  YamlNode take_root() { return std::move(root_); }
   std::vector<YamlProblem> take_problems() { return std::move(problems_); }
 
  private:
   struct Level {  // a sequence or map that is still being read
-    Node node;
+    YamlNode node;
     YAML::anchor_t anchor = 0;
-    std::optional<Node> key;                // of a map: read, its value not yet
+    std::optional<YamlNode> key;            // of a map: read, its value not yet
     std::map<std::string, Position> known;  // of a map: its keys so far
   };
 
@@ -88,21 +88,21 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   bool expects_key() const {
-    return !levels_.empty() && levels_.back().node.kind == Node::Kind::map && !levels_.back().key;
+    return !levels_.empty() && levels_.back().node.kind == YamlNode::Kind::map && !levels_.back().key;
   }
 
   // Counts the value and all it holds, `depth` levels below the root; `at` names the place if that is too much.
-  void charge(const Node& node, Position at, std::size_t depth) {
+  void charge(const YamlNode& node, Position at, std::size_t depth) {
     nodes_ += 1;
     text_bytes_ += node.text.size() + node.key.size();
     if (nodes_ > kMaxYamlNodes)
       refuse(at, fmt::format("more than {} values, counting what aliases stand for", kMaxYamlNodes));
     if (text_bytes_ > kMaxYamlTextBytes) refuse(at, "too much text, counting what aliases stand for");
     if (depth > kMaxYamlDepth) refuse(at, fmt::format("nested deeper than {} levels", kMaxYamlDepth));
-    for (const Node& child : node.children) charge(child, at, depth + 1);
+    for (const YamlNode& child : node.children) charge(child, at, depth + 1);
   }
 
-  void add_leaf(Node node, YAML::anchor_t anchor) {
+  void add_leaf(YamlNode node, YAML::anchor_t anchor) {
     charge(node, node.at, levels_.size());
     if (expects_key()) {
       take_key(std::move(node));
@@ -111,9 +111,9 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  void take_key(Node key) {
+  void take_key(YamlNode key) {
     Level& level = levels_.back();
-    if (key.kind == Node::Kind::null) refuse(key.at, "a key is missing before `:`");
+    if (key.kind == YamlNode::Kind::null) refuse(key.at, "a key is missing before `:`");
     if (key.text == "<<" && !key.quoted) refuse(key.at, "merge keys (`<<`) are not supported");
     auto [first, is_new] = level.known.emplace(key.text, key.at);
     if (!is_new) {
@@ -123,7 +123,7 @@ class TreeBuilder : public YAML::EventHandler {
     level.key = std::move(key);
   }
 
-  void open(Node::Kind kind, Position at, const std::string& tag, YAML::anchor_t anchor) {
+  void open(YamlNode::Kind kind, Position at, const std::string& tag, YAML::anchor_t anchor) {
     refuse_tag(tag, at);
     if (expects_key()) refuse(at, "a key has to be plain text");
     Level level;
@@ -141,7 +141,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   // Puts a complete value where it belongs.
-  void finish(Node node, YAML::anchor_t anchor) {
+  void finish(YamlNode node, YAML::anchor_t anchor) {
     if (anchor != 0) {
       charge(node, node.at, levels_.size());
       anchored_[anchor] = node;
@@ -155,7 +155,7 @@ class TreeBuilder : public YAML::EventHandler {
       node.key = std::move(level.key->text);
       node.key_at = level.key->at;
       // An absent value has no place of its own; yaml-cpp names the token after it.
-      if (node.kind == Node::Kind::null) node.at = node.key_at;
+      if (node.kind == YamlNode::Kind::null) node.at = node.key_at;
       level.key.reset();
     }
     level.node.children.push_back(std::move(node));
@@ -165,8 +165,8 @@ class TreeBuilder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
   std::size_t text_bytes_ = 0;
   std::vector<Level> levels_;
-  std::map<YAML::anchor_t, Node> anchored_;
-  Node root_;
+  std::map<YAML::anchor_t, YamlNode> anchored_;
+  YamlNode root_;
   std::vector<YamlProblem> problems_;
 };
 

@@ -15,7 +15,7 @@ struct Position {
   auto operator<=>(const Position&) const = default;
 };
 
-struct Node {
+struct YamlNode {
   enum class Kind : std::uint8_t { null, scalar, sequence, map };
   Kind kind = Kind::null;
   bool quoted = false;  // a scalar in quotes is text, never a number, a boolean or `auto`
@@ -23,7 +23,7 @@ struct Node {
   std::string text;  // of a scalar
   std::string key;   // of a map's child
   Position key_at;
-  std::vector<Node> children;  // of a sequence or a map, in the order of the file
+  std::vector<YamlNode> children;  // of a sequence or a map, in the order of the file
 };
 
 struct YamlProblem {
@@ -32,14 +32,14 @@ struct YamlProblem {
 };
 
 struct YamlTree {
-  Node root;                          // null for an empty document
+  YamlNode root;                      // null for an empty document
   std::vector<YamlProblem> problems;  // what was refused
   bool complete = false;              // false: something ended parsing, and `root` says nothing
 };
 
 // Bounds on one document: what aliases unfold is counted, so that a small file cannot become a large tree.
 inline constexpr std::size_t kMaxYamlNodes = 100'000;
-inline constexpr std::size_t kMaxYamlTextBytes = 4 * 1024 * 1024;
+inline constexpr std::size_t kMaxYamlTextBytes = 4ull * 1024 * 1024;
 inline constexpr std::size_t kMaxYamlDepth = 32;
 
 // Parses exactly one document. Duplicate keys are reported and parsing goes on, with both in the tree. What ends it:

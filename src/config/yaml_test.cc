@@ -20,21 +20,21 @@ using Texts = std::vector<std::string>;
 TEST(Yaml, KeepsPositionsAndKinds) {
   YamlTree tree = parse_yaml("a: 1\nb:\n  - x\n  - \"1\"\n  - { c: , d: 'e' }\n");
   ASSERT_TRUE(tree.complete);
-  const Node& root = tree.root;
+  const YamlNode& root = tree.root;
   ASSERT_EQ(root.children.size(), 2u);
   EXPECT_EQ(root.at, (Position{1, 1}));
   EXPECT_EQ(root.children[0].key, "a");
   EXPECT_EQ(root.children[0].at, (Position{1, 4}));
-  const Node& list = root.children[1];
+  const YamlNode& list = root.children[1];
   EXPECT_EQ(list.key_at, (Position{2, 1}));
   EXPECT_EQ(list.at, (Position{3, 3}));
   ASSERT_EQ(list.children.size(), 3u);
   EXPECT_FALSE(list.children[0].quoted);
   EXPECT_TRUE(list.children[1].quoted);
   EXPECT_EQ(list.children[1].at, (Position{4, 5}));
-  const Node& map = list.children[2];
-  EXPECT_EQ(map.kind, Node::Kind::map);
-  EXPECT_EQ(map.children[0].kind, Node::Kind::null);
+  const YamlNode& map = list.children[2];
+  EXPECT_EQ(map.kind, YamlNode::Kind::map);
+  EXPECT_EQ(map.children[0].kind, YamlNode::Kind::null);
   EXPECT_EQ(map.children[0].at, (Position{5, 7})) << "an absent value stands at its key";
   EXPECT_EQ(map.children[1].text, "e");
 }
@@ -43,14 +43,14 @@ TEST(Yaml, AnEmptyDocumentIsNull) {
   for (auto text : {"", "\n", "# nothing\n", "---\n", "~", "--- # x\n...\n"}) {
     YamlTree tree = parse_yaml(text);
     EXPECT_TRUE(tree.complete) << text;
-    EXPECT_EQ(tree.root.kind, Node::Kind::null) << text;
+    EXPECT_EQ(tree.root.kind, YamlNode::Kind::null) << text;
   }
 }
 
 TEST(Yaml, AliasesAreCopies) {
   YamlTree tree = parse_yaml("a: &x [1, 2]\nb: *x\nc: [*x, *x]\n");
   ASSERT_TRUE(tree.complete);
-  const Node& b = tree.root.children[1];
+  const YamlNode& b = tree.root.children[1];
   EXPECT_EQ(b.key, "b");
   ASSERT_EQ(b.children.size(), 2u);
   EXPECT_EQ(b.children[1].at, (Position{1, 11})) << "a mistake in a copy is mended where it is written";

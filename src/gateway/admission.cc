@@ -25,16 +25,17 @@ Result<void> Exchange::read_request(std::string_view head, std::string_view rest
   http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
   auto parsed = http::parse_request_head(head, head_limits, request_);
   if (!parsed) {
-    http::salvage_request_line(head, request_.method, target_.path);
+    salvage(head);
     return parsed;
   }
   identify_client();
   auto target = http::resolve_target(request_, arena_);
-  if (!target) {  // the log still shows what was asked for
-    target_.path = request_.target.substr(0, request_.target.find('?'));
+  if (!target) {
+    salvage(head);
     return std::unexpected(target.error());
   }
   target_ = *target;
+  instance_ = target_.path;
   TRY(framing, http::request_framing(request_));
   TRY_VOID(check_fields());
   request_framing_ = framing;
@@ -114,13 +115,11 @@ Result<void> Exchange::match_route() {
   route::RouteMatch match =
       snapshot.table.match({.host = target_.host, .path = target_.path, .method = request_.method}, header);
   switch (match.kind) {
-    case route::RouteMatch::Kind::not_found:
-      return fail(ErrorCode::route_not_found, Origin::downstream, "no route");
+    case route::RouteMatch::Kind::not_found: return fail(ErrorCode::route_not_found, Origin::downstream, "no route");
     case route::RouteMatch::Kind::method_not_allowed:
       allow_ = match.allow;
       return fail(ErrorCode::method_not_allowed, Origin::downstream, "method");
-    case route::RouteMatch::Kind::found:
-      break;
+    case route::RouteMatch::Kind::found: break;
   }
   route_ = &snapshot.routes[match.index];
   request_body_.limit(route_->max_body);
@@ -184,16 +183,10 @@ std::optional<Result<void>> Exchange::try_authorize(access::DirectoryWaiter* wai
   switch (state) {
     case access::DirectoryState::fresh:
     case access::DirectoryState::stale:
-    case access::DirectoryState::unavailable:
-      return decision;
-    case access::DirectoryState::stale_refresh:
-      start_role_lookup(worker_, *view_, subject_);
-      return decision;
-    case access::DirectoryState::fetch:
-      start_role_lookup(worker_, *view_, subject_);
-      return std::nullopt;
-    case access::DirectoryState::wait:
-      return std::nullopt;
+    case access::DirectoryState::unavailable: return decision;
+    case access::DirectoryState::stale_refresh: start_role_lookup(worker_, *view_, subject_); return decision;
+    case access::DirectoryState::fetch: start_role_lookup(worker_, *view_, subject_); return std::nullopt;
+    case access::DirectoryState::wait: return std::nullopt;
   }
   return decision;
 }

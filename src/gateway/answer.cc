@@ -54,6 +54,7 @@ void Exchange::write_kept_fields(http::HeadWriter& out, bool replaced_body) {
 
 void Exchange::write_common(http::HeadWriter& out) {
   out.field("X-Request-Id", request_id_);
+  keep_alive_ = keep_alive_ && !worker_.draining();
   if (!keep_alive_) {
     out.text("Connection: close\r\n");
   } else if (request_.minor == 0) {
@@ -79,9 +80,7 @@ void Exchange::write_limit_fields(http::HeadWriter& out) {
 void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
   char text[limit::kMaxRetryAfter];
   switch (error.code) {
-    case ErrorCode::missing_token:
-      out.text("WWW-Authenticate: Bearer realm=\"lotagate\"\r\n");
-      break;
+    case ErrorCode::missing_token: out.text("WWW-Authenticate: Bearer realm=\"lotagate\"\r\n"); break;
     case ErrorCode::invalid_token:
       out.text("WWW-Authenticate: Bearer realm=\"lotagate\", error=\"invalid_token\"\r\n");
       break;
@@ -93,20 +92,15 @@ void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
     case ErrorCode::forbidden:
       out.text("WWW-Authenticate: Bearer realm=\"lotagate\", error=\"insufficient_scope\"\r\n");
       break;
-    case ErrorCode::method_not_allowed:
-      out.field("Allow", allow_);
-      break;
+    case ErrorCode::method_not_allowed: out.field("Allow", allow_); break;
     case ErrorCode::rate_limited:
       out.field("Retry-After", limit::write_retry_after(text, retry_after_.value_or(seconds(1))));
       break;
     case ErrorCode::keys_unavailable:
     case ErrorCode::authorization_unavailable:
     case ErrorCode::overloaded:
-    case ErrorCode::draining:
-      out.field("Retry-After", limit::write_retry_after(text, kUnavailableRetryAfter));
-      break;
-    default:
-      break;
+    case ErrorCode::draining: out.field("Retry-After", limit::write_retry_after(text, kUnavailableRetryAfter)); break;
+    default: break;
   }
 }
 
@@ -120,7 +114,7 @@ Task<bool> Exchange::answer_error(const Error& error) {
   }
   bool framed = !request_.target.empty() || error.code != ErrorCode::bad_request;
   keep_alive_ = framed && keep_alive_ && drain_request_body();
-  http::ProblemContext context{.instance = target_.path, .request_id = request_id_, .service = {}};
+  http::ProblemContext context{.instance = instance_, .request_id = request_id_, .service = {}};
   if (error.origin == Origin::upstream && route_ != nullptr) {
     context.service = view_->snapshot->services[route_->service].name;
   }

@@ -58,10 +58,21 @@ void BodyStream::rewind() {
   ended_ = !framing_.has_body() || (framing_.kind == http::Framing::Kind::length && left_ == 0);
   filled_ = false;
   stream_closed_ = false;
+  failed_.reset();
 }
 
 Result<BodyStream::Piece> BodyStream::next() {
   if (ended_) return Piece{.data = {}, .end = true};
+  if (failed_) return std::unexpected(*failed_);
+  auto piece = decode();
+  if (!piece) {
+    failed_ = piece.error();
+    ended_ = false;
+  }
+  return piece;
+}
+
+Result<BodyStream::Piece> BodyStream::decode() {
   return framing_.kind == http::Framing::Kind::chunked ? next_chunked() : next_counted();
 }
 
@@ -170,29 +181,34 @@ std::span<iovec> BodySink::take_copied(bool end) {
   return std::span(parts_).first(1);
 }
 
-Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Reactor& reactor) {
+Result<Gathered> gather(BodyStream& from, BodySink& sink) {
+  Gathered gathered;
+  while (!sink.full() && !gathered.end && !gathered.starved) {
+    TRY(piece, from.next());
+    sink.add(piece.data);
+    gathered = {.end = piece.end, .starved = piece.data.empty()};
+  }
+  return gathered;
+}
+
+Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Gathered gathered) {
   Side source = target.side == Side::downstream ? Side::upstream : Side::downstream;
   while (true) {
-    bool end = false;
-    bool starved = false;
-    while (!sink.full() && !end && !starved) {
-      auto piece = from.next();
-      if (!piece) co_return PumpResult{piece.error(), source};
-      sink.add(piece->data);
-      end = piece->end;
-      starved = piece->data.empty();
-    }
-    std::span<iovec> parts = sink.take(end);
+    std::span<iovec> parts = sink.take(gathered.end);
     target.sending = true;
-    auto sent = co_await send_all(reactor, target.socket, parts, target.progress);
+    auto sent = co_await send_all(target.reactor, target.socket, parts, target.progress);
     target.sending = false;
     if (sent.status != SendStatus::sent) {
       co_return PumpResult{send_error(target.side, sent.status, target.socket), target.side};
     }
-    if (end) co_return PumpResult{};
-    if (!starved) continue;
-    auto filled = co_await from.fill();
-    if (!filled) co_return PumpResult{filled.error(), source};
+    if (gathered.end) co_return PumpResult{};
+    if (gathered.starved) {
+      auto filled = co_await from.fill();
+      if (!filled) co_return PumpResult{filled.error(), source};
+    }
+    auto next = gather(from, sink);
+    if (!next) co_return PumpResult{next.error(), source};
+    gathered = *next;
   }
 }
 

@@ -60,6 +60,7 @@ class BodyStream {
   FramePool& frames() { return reactor_.frames(); }
 
  private:
+  Result<Piece> decode();
   Result<Piece> next_chunked();
   Result<Piece> next_counted();
   Result<void> count(std::size_t octets);
@@ -79,6 +80,7 @@ class BodyStream {
   bool ended_ = false;
   bool filled_ = false;
   bool stream_closed_ = false;
+  std::optional<Error> failed_;  // a body that went wrong once stays wrong
   Buffer window_;
 };
 
@@ -110,6 +112,15 @@ class BodySink {
   std::array<char, http::kMaxChunkSizeLine> size_line_;
 };
 
+// What gather() came to: the body ends with what was gathered, or fill() is needed before there is more.
+struct Gathered {
+  bool end = false;
+  bool starved = false;
+};
+
+// Adds to `sink` what `from` has at hand, as far as it fits.
+Result<Gathered> gather(BodyStream& from, BodySink& sink);
+
 // How pump() ended. `failed_side` counts only with an error.
 struct PumpResult {
   std::optional<Error> error;
@@ -118,13 +129,14 @@ struct PumpResult {
 
 // Where pump() writes: the socket, its side, and the longest wait for it to take more.
 struct PumpTarget {
+  Reactor& reactor;
   Socket& socket;
   Side side;
   nanoseconds progress;
   bool sending = false;  // true while a write is under way: nobody else may write then
 };
 
-// Moves everything that is left of `from` to `target` through `sink`.
-Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Reactor& reactor);
+// Moves everything that is left of `from` to `target` through `sink`, beginning with what was `gathered` into it.
+Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Gathered gathered);
 
 }  // namespace lotagate

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 
@@ -116,19 +117,23 @@ std::optional<Connection::HeadStatus> Connection::scan() {
   if (scanner_.head_bytes() == 0) begin_ += http::leading_blank_bytes(buffered());
   const config::Limits& limits = worker_.view().snapshot->config.limits;
   switch (scanner_.scan(buffered())) {
-    case http::HeadScanner::Status::malformed:
-      return fail_head(ErrorCode::bad_request, "line syntax");
+    case http::HeadScanner::Status::malformed: return fail_head(ErrorCode::bad_request, "line syntax");
     case http::HeadScanner::Status::complete:
       if (scanner_.head_bytes() <= limits.head) return HeadStatus::complete;
-      return fail_head(ErrorCode::headers_too_large, "head too large");
-    case http::HeadScanner::Status::incomplete:
-      break;
+      return fail_size();
+    case http::HeadScanner::Status::incomplete: break;
   }
-  if (!scanner_.has_first_line() && buffered().size() > limits.target + kRequestLineRest) {
-    return fail_head(ErrorCode::uri_too_long, "request line");
-  }
-  if (buffered().size() >= limits.head) return fail_head(ErrorCode::headers_too_large, "head too large");
+  bool long_line = !scanner_.has_first_line() && buffered().size() > limits.target + kRequestLineRest;
+  if (long_line || buffered().size() >= limits.head) return fail_size();
   return std::nullopt;
+}
+
+// Too large: because of the request line, or because of the fields.
+Connection::HeadStatus Connection::fail_size() {
+  std::size_t line = std::min(buffered().find('\r'), buffered().size());
+  bool long_line = line > worker_.view().snapshot->config.limits.target + kRequestLineRest;
+  return long_line ? fail_head(ErrorCode::uri_too_long, "request line")
+                   : fail_head(ErrorCode::headers_too_large, "head too large");
 }
 
 Connection::HeadStatus Connection::fail_head(ErrorCode code, std::string_view reason) {

@@ -52,6 +52,7 @@ class Connection {
   // Receives until a whole head lies at head(). `failed`: head_error_ says why.
   Task<HeadStatus> receive_head();
   HeadStatus fail_head(ErrorCode code, std::string_view reason);
+  HeadStatus fail_size();
   bool make_room();
   std::optional<HeadStatus> scan();
   // Ends our sending side and reads what the client still sends, within bounds, so that it gets our answer and not a

@@ -32,10 +32,19 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
 
 Task<bool> Exchange::refuse(Connection& connection, std::string_view bytes, const Error& error) {
   begin(connection);
-  http::salvage_request_line(bytes, request_.method, target_.path);
+  salvage(bytes);
   co_await answer_error(error);
   finish(false);
   co_return false;
+}
+
+// A head that does not parse still shows in the log as far as it can be read.
+void Exchange::salvage(std::string_view head) {
+  std::string_view target;
+  http::salvage_request_line(head, request_.method, target);
+  auto question = target.find('?');
+  target_.path = target.substr(0, question);
+  if (question != std::string_view::npos) target_.query = target.substr(question);
 }
 
 // The whole life of a request. The first error ends it.
@@ -82,6 +91,7 @@ void Exchange::begin(Connection& connection) {
   trace_id_ = {};
   trace_flags_ = {};
   allow_ = {};
+  instance_ = {};
   subject_ = {};
   tenant_ = {};
   roles_ = {};
@@ -121,19 +131,14 @@ telemetry::RequestEnd Exchange::end_of() const {
   using telemetry::RequestEnd;
   if (!error_ || error_->code == ErrorCode::upstream_error) return RequestEnd::complete;
   switch (error_->code) {
-    case ErrorCode::client_closed:
-      return RequestEnd::client_closed;
+    case ErrorCode::client_closed: return RequestEnd::client_closed;
     case ErrorCode::upstream_unreachable:
     case ErrorCode::upstream_reset:
-    case ErrorCode::upstream_invalid:
-      return RequestEnd::upstream_failed;
+    case ErrorCode::upstream_invalid: return RequestEnd::upstream_failed;
     case ErrorCode::request_timeout:
-    case ErrorCode::upstream_timeout:
-      return RequestEnd::timed_out;
-    case ErrorCode::internal:
-      return RequestEnd::aborted;
-    default:
-      return head_sent_ && status_ < 400 ? RequestEnd::aborted : RequestEnd::refused;
+    case ErrorCode::upstream_timeout: return RequestEnd::timed_out;
+    case ErrorCode::internal: return RequestEnd::aborted;
+    default: return head_sent_ && status_ < 400 ? RequestEnd::aborted : RequestEnd::refused;
   }
 }
 

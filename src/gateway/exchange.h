@@ -54,6 +54,7 @@ class Exchange final : public HangupListener {
   // exchange.cc
   void begin(Connection& connection);
   Task<Result<void>> handle(std::string_view head, std::string_view rest);
+  void salvage(std::string_view head);
   void finish(bool keep);
   void record();
   telemetry::RequestEnd end_of() const;
@@ -75,8 +76,8 @@ class Exchange final : public HangupListener {
   Task<Result<void>> forward();
   Task<Result<void>> attempt(bool fresh);
   Task<Result<void>> connect(upstream::EndpointPool& pool);
-  Result<bool> gather_body(http::HeadWriter& head);
-  Task<Result<void>> send_request(bool body_ends);
+  BodySink::Kind request_sink_kind() const;
+  Task<Result<void>> send_request(Gathered gathered);
   Task<void> upload();
   Task<void> stop_upload();
   Task<Result<void>> receive_response_head();
@@ -133,7 +134,8 @@ class Exchange final : public HangupListener {
   std::string_view request_id_;
   std::string_view trace_id_;
   std::string_view trace_flags_;
-  std::string_view allow_;  // for 405
+  std::string_view allow_;     // for 405
+  std::string_view instance_;  // the canonical path once there is one: raw ones are not echoed (P13)
 
   // The caller
   std::string_view subject_;

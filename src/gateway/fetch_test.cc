@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -102,7 +103,8 @@ TEST(Fetch, BoundsTheBody) {
   std::string most(1000, 'x');
   std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + most + "x\r\n0\r\n\r\n";
   std::string until_close = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + most + "x";
-  for (const auto& bytes : {test_answer(200, most + "x"), chunked, until_close}) {
+  std::string in_many_reads = test_answer(200, std::string(200'000, 'x'));
+  for (const auto& bytes : {test_answer(200, most + "x"), chunked, until_close, in_many_reads}) {
     Server server(bytes);
     Fetcher fetcher;
     auto answer = fetcher.get(request_to(server->url("/")));
@@ -116,8 +118,8 @@ TEST(Fetch, BoundsTheBody) {
 
 TEST(Fetch, RefusesBrokenAnswers) {
   const std::string broken[] = {
-      "HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n",  // a head without end
-      "hello\r\n\r\n",                                                   // HTTP/0.9
+      test_answer(200, "", "X: " + std::string(40'000, 'x') + "\r\n"),  // a large head
+      "hello\r\n\r\n",                                                  // HTTP/0.9
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: x\r\n\r\nhello",
   };
   for (const auto& bytes : broken) {
@@ -183,6 +185,31 @@ TEST(Fetch, AFailureSaysWhere) {
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().text.find("127.0.0.1"), std::string::npos) << answer.error().text;
   EXPECT_EQ(answer.error().text.find("secret"), std::string::npos);
+}
+
+TEST(Fetch, VerifiesCertificates) {
+  if (std::system("openssl version >/dev/null 2>&1") != 0) GTEST_SKIP() << "needs the openssl command";
+  std::string base = ::testing::TempDir() + "fetch_test_" + std::to_string(::getpid());
+  std::string files = " -keyout " + base + ".key -out " + base + ".crt";
+  std::string make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost";
+  ASSERT_EQ(std::system((make + " -addext subjectAltName=IP:127.0.0.1" + files + " 2>/dev/null").c_str()), 0);
+  // Answers one connection with a page; the time limit ends it should nobody come.
+  std::string serve = "timeout 30 openssl s_server -accept 127.0.0.1:0 -naccept 1 -www";
+  std::FILE* server = ::popen((serve + " -cert " + base + ".crt -key " + base + ".key 2>/dev/null").c_str(), "r");
+  ASSERT_NE(server, nullptr);
+  std::string url;
+  char line[256];
+  while (url.empty() && std::fgets(line, sizeof line, server) != nullptr) {
+    std::string_view text = line;
+    if (text.starts_with("ACCEPT ")) url = "https://" + std::string(text.substr(7, text.find('\n') - 7)) + "/";
+  }
+  ASSERT_NE(url, "");
+  Fetcher fetcher;
+  auto answer = fetcher.get(request_to(url));
+  ::pclose(server);
+  for (const char* suffix : {".key", ".crt"}) std::remove((base + suffix).c_str());
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().text.find("certificate"), std::string::npos) << answer.error().text;
 }
 
 TEST(Fetch, GetsAllAtTheSameTime) {

@@ -55,20 +55,34 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
   http::HeadWriter head(buffer.data(), buffer.capacity());
   write_upstream_head(head);
   if (head.overflowed()) co_return fail(ErrorCode::headers_too_large, Origin::downstream, "head grew too large");
-  auto body_ends = gather_body(head);
-  if (!body_ends) co_return std::unexpected(body_ends.error());
+  upstream_sink_.begin(request_sink_kind(), &head);
+  auto gathered = gather(request_body_, upstream_sink_);
+  if (!gathered) co_return std::unexpected(gathered.error());
 
   if (!fresh) upstream_ = pool_->take_idle();
   if (!upstream_) {
     auto connected = co_await connect(*pool_);
     if (!connected) co_return connected;
   }
-  auto sent = co_await send_request(*body_ends);
+  auto sent = co_await send_request(*gathered);
   if (!sent) co_return sent;
   buffer.release();
   auto received = co_await receive_response_head();
   if (!received) co_return received;
   co_return co_await relay_response();
+}
+
+BodySink::Kind Exchange::request_sink_kind() const {
+  switch (request_framing_.kind) {
+    case http::Framing::Kind::none:
+      return BodySink::Kind::none;
+    case http::Framing::Kind::chunked:
+      return BodySink::Kind::chunked;
+    case http::Framing::Kind::length:
+    case http::Framing::Kind::until_close:
+      break;
+  }
+  return BodySink::Kind::plain;
 }
 
 Task<Result<void>> Exchange::connect(upstream::EndpointPool& pool) {
@@ -85,23 +99,9 @@ Task<Result<void>> Exchange::connect(upstream::EndpointPool& pool) {
   co_return Result<void>{};
 }
 
-// Adds what has been received of the body to the sink. True if the body ends with it.
-Result<bool> Exchange::gather_body(http::HeadWriter& head) {
-  using Kind = BodySink::Kind;
-  bool chunked = request_framing_.kind == http::Framing::Kind::chunked;
-  upstream_sink_.begin(chunked ? Kind::chunked : Kind::plain, &head);
-  while (!upstream_sink_.full()) {
-    TRY(piece, request_body_.next());
-    upstream_sink_.add(piece.data);
-    if (piece.end) return true;
-    if (piece.data.empty()) return false;
-  }
-  return false;
-}
-
-Task<Result<void>> Exchange::send_request(bool body_ends) {
+Task<Result<void>> Exchange::send_request(Gathered gathered) {
   Socket& socket = upstream_->socket;
-  std::span<iovec> parts = upstream_sink_.take(body_ends && request_framing_.has_body());
+  std::span<iovec> parts = upstream_sink_.take(gathered.end);
   auto progress = service_timeouts().between_bytes;
   auto sent = co_await send_all(worker_.reactor(), socket, parts, progress);
   if (sent.status != SendStatus::sent) {
@@ -110,7 +110,7 @@ Task<Result<void>> Exchange::send_request(bool body_ends) {
     error.retry_safe = sent.status == SendStatus::closed && may_repeat;
     co_return std::unexpected(error);
   }
-  if (body_ends) co_return Result<void>{};
+  if (gathered.end) co_return Result<void>{};
   if (expects_continue_) CO_TRY_VOID(send_continue());
   upload_ = Upload::running;
   upload_done_.emplace(worker_.reactor());
@@ -121,12 +121,16 @@ Task<Result<void>> Exchange::send_request(bool body_ends) {
 // The rest of the request body, beside the answer: services may answer while they still read.
 Task<void> Exchange::upload() {
   Socket& socket = upstream_->socket;
-  PumpTarget target{socket, Side::upstream, service_timeouts().between_bytes};
-  bool chunked = request_framing_.kind == http::Framing::Kind::chunked;
-  upstream_sink_.begin(chunked ? BodySink::Kind::chunked : BodySink::Kind::plain, nullptr);
+  PumpTarget target{worker_.reactor(), socket, Side::upstream, service_timeouts().between_bytes};
+  upstream_sink_.begin(request_sink_kind(), nullptr);
   PumpResult result;
   try {
-    result = co_await pump(request_body_, upstream_sink_, target, worker_.reactor());
+    auto gathered = gather(request_body_, upstream_sink_);
+    if (gathered) {
+      result = co_await pump(request_body_, upstream_sink_, target, *gathered);
+    } else {
+      result.error = gathered.error();
+    }
   } catch (...) {
     result.error = Error{.code = ErrorCode::internal, .reason = "exception while uploading"};
   }

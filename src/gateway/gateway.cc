@@ -83,12 +83,18 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   snapshot_ = compile(std::move(*loaded));
   start_key_source(nullptr);
   start_changes_feed();
-  running_workers_ = workers_.size();
-  for (auto& worker : workers_) worker->start(snapshot_, keys_, [this] { --running_workers_; });
+  start_workers();
   if (admin_) admin_->start();
   for (const SocketAddress& address : bound_) spdlog::info("listening on {}", to_string(address));
   spdlog::info("ready");
   return {};
+}
+
+void Gateway::start_workers() {
+  running_workers_ = workers_.size();
+  std::lock_guard lock(mutex_);
+  for (auto& worker : workers_) worker->start(snapshot_, keys_, [this] { --running_workers_; });
+  keys_follow_snapshot_ = true;
 }
 
 // Every listener on every worker, then the admin listener: all of them, or none.

@@ -52,6 +52,7 @@ class Gateway {
   };
 
   std::expected<void, std::vector<std::string>> bind(const config::Config& config);
+  void start_workers();
   config::CompileHooks hooks();
   std::shared_ptr<const config::Snapshot> compile(config::Config config);
   void start_key_source(KeySource* previous);

@@ -38,10 +38,12 @@ Task<Result<void>> Exchange::relay_response() {
   write_downstream_head(head, *framing, response_chunked_);
   if (head.overflowed()) co_return fail(ErrorCode::upstream_invalid, Origin::upstream, "head too large");
   downstream_sink_.begin(response_chunked_ ? BodySink::Kind::chunked : BodySink::Kind::plain, &head);
-  downstream_.emplace(client(), Side::downstream, view_->snapshot->config.timeouts.write_progress);
+  auto gathered = gather(response_body_, downstream_sink_);  // a body that is broken at once is a 502, not a cut
+  if (!gathered) co_return std::unexpected(gathered.error());
+  downstream_.emplace(worker_.reactor(), client(), Side::downstream, view_->snapshot->config.timeouts.write_progress);
   status_ = response_.status;
   head_sent_ = true;
-  auto result = co_await pump(response_body_, downstream_sink_, *downstream_, worker_.reactor());
+  auto result = co_await pump(response_body_, downstream_sink_, *downstream_, *gathered);
   body_bytes_out_ = response_body_.octets();
   if (!result.error) co_return Result<void>{};
   // Cut visibly (P07): an answer that ends with the connection would look complete after an orderly end.
@@ -79,7 +81,7 @@ Task<Result<void>> Exchange::transform_error() {
   std::string body = co_await read_error_body();
   Error error{.code = ErrorCode::upstream_error, .origin = Origin::upstream, .status = response_.status};
   http::ProblemContext context{
-      .instance = target_.path, .request_id = request_id_, .service = view_->snapshot->services[route_->service].name};
+      .instance = instance_, .request_id = request_id_, .service = view_->snapshot->services[route_->service].name};
   bool readable =
       response_.status < 500 && !body.empty() && response_.fields.first(http::FieldName::content_encoding) == nullptr;
   std::string problem;

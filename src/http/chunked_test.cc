@@ -144,6 +144,12 @@ TEST(ChunkDecoder, F14LoneLfAndLoneCrAreRefused) {
         "0\r\nA: b\r\r\n\r\n", "0\r\nA: b\rC: d\r\n\r\n", "0\r\nA: b\r\n\n"}) {
     expect_refused(bytes);
   }
+  // One byte in the place of a CR or LF, everything around it sound.
+  for (std::string_view bytes :
+       {"5X\nhello\r\n0\r\n\r\n", "5\rXhello\r\n0\r\n\r\n", "5\r\nhelloX\n0\r\n\r\n", "5\r\nhello\rX0\r\n\r\n",
+        "0X\n\r\n", "0\rX\r\n", "0\r\nX\n", "0\r\n\rX", "0\r\nA: b\rX\r\n"}) {
+    expect_refused(bytes);
+  }
 }
 
 TEST(ChunkDecoder, F15TrailersAreCheckedAndDropped) {

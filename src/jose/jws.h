@@ -26,7 +26,7 @@ struct CompactJws {
   std::string signature;           // decoded bytes
 };
 
-// Splits and decodes `token`, which the result refers to. Refused with a static reason: more than `max_bytes`, not
+// Splits and decodes `token`, which must outlive the result. Refused with a static reason: more than `max_bytes`, not
 // exactly three parts, base64url with another spelling, a header that is not one strict JSON object, `alg` missing or
 // unsupported (so also "none"), `crit` and `b64` (no extension is understood here), `kid` or `typ` that is not a
 // string. `jwk`, `jku`, `x5u` and `x5c` are not read: keys come from the configured issuer only (RFC 8725 3.10).

@@ -60,7 +60,8 @@ TEST(Jws, ManyEcdsaSignaturesRoundTrip) {  // r and s of every DER shape: short 
 
 TEST(Jws, AnyFlippedBitRefuses) {
   for (const Pair* pair : {&rsa(), &ec(), &ed()}) {
-    auto good = parse_compact_jws(pair->signer.sign(kPayload));
+    auto token = pair->signer.sign(kPayload);
+    auto good = parse_compact_jws(token);
     ASSERT_TRUE(good);
     for (std::size_t i = 0; i < good->signature.size(); i += 7) {
       CompactJws bad = *good;

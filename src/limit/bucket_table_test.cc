@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <barrier>
+#include <memory>
 #include <random>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,6 +16,29 @@ namespace lotagate::limit {
 
 struct BucketTableTestPeer {
   static constexpr std::size_t kSetBytes = sizeof(BucketTable::Set);
+
+  static constexpr std::uint64_t kTentative = 1ull << 63;
+
+  // Puts an entry of `key` into way `way` of a table of one set: a bucket, or a tentative one as a stopped thread
+  // leaves it.
+  static void plant(BucketTable& table, std::size_t way, std::uint64_t key, std::uint64_t full_at) {
+    table.sets_[0].slots[way] = {key | 63, full_at};
+    ++table.occupied_;
+  }
+  // Which ways hold an entry of `key`, and whether it is a bucket: "-t-b" is tentative in way 1, a bucket in way 3.
+  static std::string ways(const BucketTable& table, std::uint64_t key) {
+    std::string text;
+    for (const auto& slot : table.sets_[0].slots) {
+      bool is_key = ((slot.key ^ key) >> 6) == 0;
+      text += !is_key ? '-' : (slot.full_at & kTentative) != 0 ? 't' : 'b';
+    }
+    return text;
+  }
+  // What the thread that found the tentative entry in `way` does next: may it become the bucket?
+  static bool is_only_entry(BucketTable& table, std::size_t way) {
+    auto seen = table.sets_[0].slots[way];
+    return table.is_only_entry(table.sets_[0], way, seen);
+  }
 
   static std::vector<std::uint64_t> keys(const BucketTable& table) {
     std::vector<std::uint64_t> found;
@@ -148,6 +175,88 @@ TEST(BucketTable, OneKeyIsExactUnderThreads) {
   });
   EXPECT_EQ(admitted, 20000u);
   EXPECT_EQ(table.take(12345, limit, kStart, 0).remaining, 0u);
+}
+
+// The rules that leave one entry of a key, from every state that two threads can have left behind.
+TEST(BucketTable, ATentativeEntryYieldsToBucketsAndToLowerWays) {
+  constexpr std::uint64_t kKey = 0x123456789ABCDEC0;
+  struct Case {
+    std::string_view before;
+    std::size_t way;
+    bool only;
+    std::string_view after;
+  };
+  for (const Case& c : {Case{"t---", 0, true, "t---"}, Case{"---t", 3, true, "---t"}, Case{"t--t", 0, true, "t---"},
+                        Case{"t--t", 3, false, "t---"}, Case{"-t-b", 1, false, "---b"}, Case{"bt--", 1, false, "b---"},
+                        Case{"ttt-", 0, true, "t---"}, Case{"-ttt", 2, false, "-t-t"}}) {
+    BucketTable table(Peer::kSetBytes);
+    for (std::size_t way = 0; way < 4; ++way) {
+      if (c.before[way] == 't') Peer::plant(table, way, kKey, Peer::kTentative | (100 + way));
+      if (c.before[way] == 'b') Peer::plant(table, way, kKey, 5);
+    }
+    EXPECT_EQ(Peer::is_only_entry(table, c.way), c.only) << c.before;
+    EXPECT_EQ(Peer::ways(table, kKey), c.after) << c.before;
+  }
+}
+
+// A thread that stopped after it placed a tentative entry holds up nobody.
+TEST(BucketTable, AnyoneCompletesATentativeEntry) {
+  constexpr std::uint64_t kKey = 0x123456789ABCDEC0;
+  BucketTable table(Peer::kSetBytes);
+  Peer::plant(table, 2, kKey, Peer::kTentative | 7);
+  BucketPolicy two = policy(2, 1);
+  EXPECT_EQ(table.take(kKey, two, kStart).remaining, 1u);
+  EXPECT_EQ(table.take(kKey, two, kStart).remaining, 0u);
+  EXPECT_EQ(Peer::ways(table, kKey), "--b-");
+  EXPECT_EQ(table.stats().occupied, 1u);
+}
+
+TEST(BucketTable, ATakeLeavesOneEntryOfTwoTentativeOnes) {
+  constexpr std::uint64_t kKey = 0x123456789ABCDEC0;
+  BucketTable table(Peer::kSetBytes);
+  Peer::plant(table, 1, kKey, Peer::kTentative | 7);
+  Peer::plant(table, 3, kKey, Peer::kTentative | 8);
+  EXPECT_TRUE(table.take(kKey, policy(1, 1), kStart).allowed);
+  EXPECT_EQ(Peer::ways(table, kKey), "-b--");
+  EXPECT_EQ(table.stats().occupied, 1u);
+}
+
+TEST(BucketTable, TentativeEntriesOfOthersCanBeReplaced) {
+  BucketTable table(Peer::kSetBytes);
+  for (std::size_t way = 0; way < 4; ++way) Peer::plant(table, way, key_of(way) & ~63ull, Peer::kTentative | way);
+  BucketPolicy one = policy(1, 1);
+  EXPECT_TRUE(table.take(key_of(9), one, kStart).allowed);
+  EXPECT_FALSE(table.take(key_of(9), one, kStart).allowed);
+}
+
+// Two threads enter the same key at the same moment and choose different victims, because their clocks differ: one of
+// them sees the bucket in way 0 full again, the other one sees it well used.
+TEST(BucketTable, TwoThreadsThatEnterTheSameKeyMakeOneBucket) {
+  constexpr int kRounds = 20000;
+  const BucketPolicy hour = policy(1, 1.0 / 3600);
+  const BucketPolicy brief = policy(10, 1000);
+  const BucketPolicy lengthy = policy(1000, 1);
+  std::vector<std::unique_ptr<BucketTable>> tables;
+  for (int round = 0; round < kRounds; ++round) {
+    tables.push_back(std::make_unique<BucketTable>(Peer::kSetBytes));
+    tables.back()->take(key_of(1), brief, kStart, 9);
+    for (std::uint64_t key = 2; key <= 4; ++key) tables.back()->take(key_of(key), lengthy, kStart, 10);
+  }
+  std::array<std::atomic<int>, 2> arrived{};
+  std::vector<std::atomic<int>> admitted(kRounds);
+  in_threads(2, [&](unsigned thread) {
+    const MonotonicTime now = thread == 0 ? kStart : kStart + milliseconds(20);
+    for (int round = 0; round < kRounds; ++round) {
+      arrived[thread] = round + 1;
+      for (int spins = 0; arrived[1 - thread] <= round; ++spins) {
+        if (spins > 1000) std::this_thread::yield();
+      }
+      if (tables[static_cast<std::size_t>(round)]->take(key_of(99), hour, now).allowed) {
+        ++admitted[static_cast<std::size_t>(round)];
+      }
+    }
+  });
+  for (const auto& count : admitted) ASSERT_EQ(count, 1);
 }
 
 // New keys entered by all threads at once, again and again, into sets that have room: each admits its burst, no more.

@@ -154,12 +154,11 @@ TEST_F(AccessLogTest, EveryWorkersLinesArriveWholeOrAreCounted) {
     std::vector<std::jthread> workers;
     for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
       workers.emplace_back([&, worker] {
-        std::string padding(worker * 400, 'p');
-        for (std::uint64_t i = 0; i < kLines; ++i) {
-          RequestRecord record = record_of(std::to_string(worker));
-          record.path = padding;
-          log->shard(worker).write(record);
-        }
+        const std::string id = std::to_string(worker);
+        const std::string padding(worker * 400, 'p');
+        RequestRecord record = record_of(id);
+        record.path = padding;
+        for (std::uint64_t i = 0; i < kLines; ++i) log->shard(worker).write(record);
       });
     }
   }

@@ -140,15 +140,15 @@ def test_run_refuses_a_missing_configuration(tmp_path):
     expect_refusal(run_command("run", "-c", tmp_path / "absent.yaml"), "absent.yaml")
 
 
-@pytest.mark.parametrize("content", [None, "not json"])
-def test_run_refuses_unusable_keys(write, issuer, tmp_path, content):
+@pytest.mark.parametrize("content,word", [(None, "keys.json"), ("not json", "key set")])
+def test_run_refuses_unusable_keys(write, issuer, tmp_path, content, word):
     keys = tmp_path / "keys.json"
     if content is not None:
         keys.write_text(content, encoding="utf-8")
     config = configs.base({"backend": "http://127.0.0.1:1"}, [{"path": "/", "service": "backend"}],
                           authentication=configs.authentication(issuer, {"file": str(keys)}))
     result = run_command("run", "-c", write(config))
-    expect_refusal(result, "keys.json")
+    expect_refusal(result, word)
     assert len(result.stderr.splitlines()) == 1
 
 

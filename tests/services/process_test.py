@@ -141,6 +141,14 @@ def test_requests_are_logged_if_asked(start, tmp_path, verbose):
     assert service.log[1:] == ([r"GET /healthz\u000aforged 404 r-1"] if verbose else [])
 
 
+def test_a_log_that_nobody_reads_fails_no_request(start, tmp_path):
+    service = start(Service, "training", "--listen", "127.0.0.1:0", "--data", tmp_path, "--verbose")
+    with open(os.devnull, encoding="utf-8") as nothing:  # in place of the pipe's reading end, which is closed by it
+        os.dup2(nothing.fileno(), service.process.stderr.fileno())
+    for _ in range(3):
+        assert service.call("GET", "/healthz").status == 200
+
+
 def one_line_and_exit_1(name, *flags):
     status, lines = run_to_failure(name, *flags)
     assert status == 1
