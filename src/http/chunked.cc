@@ -42,12 +42,10 @@ Result<ChunkDecoder::Step> ChunkDecoder::next(std::string_view input) {
 Result<void> ChunkDecoder::take(char c) {
   switch (state_) {
     case State::size_first:
-    case State::size:
-      return take_size(c);
+    case State::size: return take_size(c);
     case State::extension:
     case State::quoted:
-    case State::quoted_pair:
-      return take_extension(c);
+    case State::quoted_pair: return take_extension(c);
     case State::size_lf:
       if (c != '\n') return bad("chunk size line");
       state_ = left_ > 0 ? State::data : State::trailer_start;
@@ -65,11 +63,9 @@ Result<void> ChunkDecoder::take(char c) {
     case State::trailer_name:
     case State::trailer_value:
     case State::trailer_lf:
-    case State::end_lf:
-      return take_trailer(c);
+    case State::end_lf: return take_trailer(c);
     case State::data:
-    case State::done:
-      break;
+    case State::done: break;
   }
   return bad("chunk state");
 }
@@ -153,8 +149,7 @@ Result<void> ChunkDecoder::take_trailer(char c) {
       if (c != '\n') return bad("end of chunked body");
       state_ = State::done;
       return {};
-    default:
-      return bad("chunk state");
+    default: return bad("chunk state");
   }
 }
 

@@ -133,10 +133,8 @@ bool may_be_nominated(std::string_view name) {
     case FieldName::x_request_id:
     case FieldName::traceparent:
     case FieldName::content_type:
-    case FieldName::gateway_owned:
-      return false;
-    default:
-      return true;
+    case FieldName::gateway_owned: return false;
+    default: return true;
   }
 }
 

@@ -66,10 +66,8 @@ constexpr bool is_hop_by_hop(FieldName id) {
     case FieldName::proxy_authenticate:
     case FieldName::proxy_authorization:
     case FieldName::content_length:
-    case FieldName::expect:
-      return true;
-    default:
-      return false;
+    case FieldName::expect: return true;
+    default: return false;
   }
 }
 

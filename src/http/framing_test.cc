@@ -17,14 +17,10 @@ using namespace std::string_literals;
 std::string word(const Result<Framing>& framing) {
   if (!framing) return outcome(framing);
   switch (framing->kind) {
-    case Framing::Kind::none:
-      return "none";
-    case Framing::Kind::length:
-      return std::to_string(framing->length);
-    case Framing::Kind::chunked:
-      return "chunked";
-    case Framing::Kind::until_close:
-      return "until_close";
+    case Framing::Kind::none: return "none";
+    case Framing::Kind::length: return std::to_string(framing->length);
+    case Framing::Kind::chunked: return "chunked";
+    case Framing::Kind::until_close: return "until_close";
   }
   return "?";
 }

@@ -148,12 +148,9 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
   if (!is_supported_method(line->method)) return fail(ErrorCode::not_implemented, Origin::downstream, "method");
   if (bytes.size() > limits.head_bytes) return fail(ErrorCode::headers_too_large, Origin::downstream, "head too long");
   switch (parse_fields(rest, limits.fields, out.fields.items)) {
-    case FieldFault::syntax:
-      return bad_request("field line");
-    case FieldFault::too_many:
-      return fail(ErrorCode::headers_too_large, Origin::downstream, "too many fields");
-    case FieldFault::none:
-      break;
+    case FieldFault::syntax: return bad_request("field line");
+    case FieldFault::too_many: return fail(ErrorCode::headers_too_large, Origin::downstream, "too many fields");
+    case FieldFault::none: break;
   }
   out.method = line->method;
   out.target = line->target;
@@ -171,12 +168,9 @@ Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limit
   if (line->status < 100 || line->status > 599) return bad_response("status code");
   if (bytes.size() > limits.head_bytes) return bad_response("head too long");
   switch (parse_fields(rest, limits.fields, out.fields.items)) {
-    case FieldFault::syntax:
-      return bad_response("field line");
-    case FieldFault::too_many:
-      return bad_response("too many fields");
-    case FieldFault::none:
-      break;
+    case FieldFault::syntax: return bad_response("field line");
+    case FieldFault::too_many: return bad_response("too many fields");
+    case FieldFault::none: break;
   }
   out.status = line->status;
   out.reason = line->reason;

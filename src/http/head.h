@@ -16,9 +16,9 @@
 namespace lotagate::http {
 
 struct HeadLimits {
-  std::size_t head_bytes = 32 * 1024;
+  std::size_t head_bytes = std::size_t{32} * 1024;
   std::size_t fields = 100;
-  std::size_t target_bytes = 8 * 1024;
+  std::size_t target_bytes = std::size_t{8} * 1024;
 };
 
 // Finds the end of a head while its bytes arrive; each byte is looked at once.

@@ -118,8 +118,7 @@ Result<std::string_view> remove_dot_segments(std::string_view path, Arena& arena
     auto segment = path.substr(at + 1, (last ? path.size() : next) - at - 1);
     if (segment.empty() && !last) return ambiguous("empty path segment");
     switch (segment_kind(segment)) {
-      case SegmentKind::disguised:
-        return ambiguous("dot segment with parameters");
+      case SegmentKind::disguised: return ambiguous("dot segment with parameters");
       case SegmentKind::parent:
         if (out == begin) return bad("path climbs above the root");
         while (*--out != '/') {

@@ -109,7 +109,7 @@ BucketDecision BucketTable::take(std::uint64_t key, const BucketPolicy& policy, 
     } else if (view.tentative != View::kNone) {
       if (take_tentative(set, view.tentative, view.slots[view.tentative], take, decision)) return decision;
     } else {
-      timespec ts{0,1000}; nanosleep(&ts, nullptr); enter(set, view, take);
+      enter(set, view, take);
     }
   }
 }
@@ -137,7 +137,7 @@ bool BucketTable::take_bucket(Slot& slot, const Slot& seen, const Take& take, Bu
 
 bool BucketTable::take_tentative(Set& set, std::size_t way, const Slot& seen, const Take& take,
                                  BucketDecision& decision) noexcept {
-  if (!is_only_entry(set, way, seen)) return false; timespec ts{0,1000}; nanosleep(&ts, nullptr);
+  if (!is_only_entry(set, way, seen)) return false;
   BucketStep step = bucket_step(take.policy, 0, take.now, take.cost);
   decision = step.decision;
   return exchange(set.slots[way], seen, Slot{take.tag, step.full_at_ns});
