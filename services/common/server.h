@@ -14,8 +14,8 @@ namespace lotagate::services {
 
 struct ServerOptions {
   SocketAddress listen;
-  std::size_t max_body_bytes = 10 * 1024 * 1024;  // as the gateway's default
-  bool verbose = false;                           // a line per request on stderr
+  std::size_t max_body_bytes = 10ull * 1024 * 1024;  // as the gateway's default
+  bool verbose = false;                              // a line per request on stderr
 };
 
 class Server {

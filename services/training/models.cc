@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/check.h"
 #include "common/json_writer.h"
 #include "common/secrets.h"
 
@@ -65,6 +66,7 @@ Outcome<Model> ModelStore::create(std::string_view tenant, std::string_view name
   transaction.run("INSERT INTO models (id, tenant, name, kind, state, created_at) VALUES (?, ?, ?, ?, 'registered', ?)",
                   {std::string_view(id), tenant, name, kind, now_seconds()});
   auto model = select_model(transaction, tenant, id);
+  LG_CHECK(model.has_value(), "a model is there after it was written");
   transaction.commit();
   return std::move(*model);
 }

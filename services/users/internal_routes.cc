@@ -63,8 +63,8 @@ Outcome<Response> show_changes(const Request& request, ChangeFeed& feed) {
 
 // `step` behind the service token.
 template <typename Step>
-services::Handler guarded(std::string service_token, Step step) {
-  return [service_token = std::move(service_token), handler = services::answering(step)](const Request& request) {
+services::Handler guarded(const std::string& service_token, Step step) {
+  return [service_token, handler = services::answering(step)](const Request& request) {
     if (shows_token(request, service_token)) return handler(request);
     Response response =
         services::problem_response({401, "invalid_service_token", "A valid service token is required."});
@@ -76,7 +76,7 @@ services::Handler guarded(std::string service_token, Step step) {
 }  // namespace
 
 void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
-                         std::string service_token) {
+                         const std::string& service_token) {
   router.add("GET", "/internal/v1/users/{}/access",
              guarded(service_token, [&](const Request& request) { return show_access(request, directory); }));
   router.add("GET", "/internal/v1/changes",

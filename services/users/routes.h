@@ -24,6 +24,6 @@ void add_tenant_routes(services::Router& router, AccessDirectory& directory);
 
 // /internal/v1: for the gateway itself, which shows `service_token`. docs/user-management-contract.yaml describes them.
 void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
-                         std::string service_token);
+                         const std::string& service_token);
 
 }  // namespace lotagate::users

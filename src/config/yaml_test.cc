@@ -83,7 +83,7 @@ TEST(Yaml, Refusals) {
   EXPECT_EQ(problems("a: *nowhere\n"), (Texts{"1:4 YAML syntax: the referenced anchor is not defined"}));
   EXPECT_EQ(problems("a: [1\n"), (Texts{"2:1 YAML syntax: end of sequence flow not found"}));
   EXPECT_EQ(problems("a: 1\n\tb: 2\n"), (Texts{"2:1 YAML syntax: illegal tab when looking for indentation"}));
-  EXPECT_EQ(problems(std::string_view("a: 1\nb\0: 2\n", 12)), (Texts{"2:2 control character 0x00"}));
+  EXPECT_EQ(problems(std::string_view("a: 1\nb\0: 2\n", 11)), (Texts{"2:2 control character 0x00"}));
   EXPECT_EQ(problems("a: \x04 b"), (Texts{"1:4 control character 0x04"}));
   EXPECT_EQ(problems("a: 1\rb: 2"), (Texts{"1:5 control character 0x0D"}));
   EXPECT_EQ(problems("a: 1\na: 2\nb: [\n"),

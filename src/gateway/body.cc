@@ -29,13 +29,10 @@ Error wait_error(Side side, Wait wait, const Socket& socket) {
 
 Error send_error(Side side, SendStatus status, const Socket& socket) {
   switch (status) {
-    case SendStatus::timed_out:
-      return timed_out(side);
-    case SendStatus::cancelled:
-      return cancelled(side, socket);
+    case SendStatus::timed_out: return timed_out(side);
+    case SendStatus::cancelled: return cancelled(side, socket);
     case SendStatus::sent:
-    case SendStatus::closed:
-      break;
+    case SendStatus::closed: break;
   }
   return gone(side);
 }
@@ -195,11 +192,13 @@ Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Gath
   Side source = target.side == Side::downstream ? Side::upstream : Side::downstream;
   while (true) {
     std::span<iovec> parts = sink.take(gathered.end);
-    target.sending = true;
-    auto sent = co_await send_all(target.reactor, target.socket, parts, target.progress);
-    target.sending = false;
-    if (sent.status != SendStatus::sent) {
-      co_return PumpResult{send_error(target.side, sent.status, target.socket), target.side};
+    if (!send_now(target.socket, parts)) {
+      target.sending = true;
+      auto sent = co_await send_all(target.reactor, target.socket, parts, target.progress);
+      target.sending = false;
+      if (sent.status != SendStatus::sent) {
+        co_return PumpResult{send_error(target.side, sent.status, target.socket), target.side};
+      }
     }
     if (gathered.end) co_return PumpResult{};
     if (gathered.starved) {

@@ -231,6 +231,20 @@ TEST_F(ChangesFeedTest, ARevisionThatWentBackwardsInvalidatesAll) {
   EXPECT_TRUE(eventually([&] { return feed.revision() == 100u; }));
 }
 
+TEST_F(ChangesFeedTest, AnAnswerThatGoesBackwardsInvalidatesAllWithoutSayingSo) {
+  service_.change("ann");
+  service_.change("bob");
+  service_.up();
+  ChangesFeed feed(options());
+  ASSERT_TRUE(connected(feed));
+  know({"ann", "cid"});
+  service_.answer_once(test_answer(200, R"({"revision":101,"subjects":[]})"));
+  ASSERT_TRUE(eventually([&] { return feed.stats().full_invalidations == 2; }));
+  EXPECT_FALSE(knows("cid"));
+  EXPECT_TRUE(eventually([&] { return feed.revision() == 102u; }));
+  EXPECT_EQ(feed.stats().full_invalidations, 2u);
+}
+
 TEST_F(ChangesFeedTest, AllInvalidatesAllAndTheFeedGoesOn) {
   service_.up();
   ChangesFeed feed(options());

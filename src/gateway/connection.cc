@@ -22,6 +22,7 @@ Connection::Connection(Worker& worker, const Accepted& accepted, std::size_t lis
     : worker_(worker),
       socket_(worker.reactor(), accepted.handle),
       peer_(accepted.peer),
+      peer_text_bytes_(format_ip(peer_.ip, peer_text_).size()),
       listener_index_(listener_index) {}
 
 Connection::~Connection() = default;

@@ -30,6 +30,7 @@ class Connection {
   FramePool& frames();
   Socket& socket() { return socket_; }
   const SocketAddress& peer() const { return peer_; }
+  std::string_view peer_text() const { return {peer_text_, peer_text_bytes_}; }
   std::size_t listener_index() const { return listener_index_; }
   // Waiting for a request, none begun.
   bool idle() const { return idle_; }
@@ -64,6 +65,8 @@ class Connection {
   Worker& worker_;
   Socket socket_;
   SocketAddress peer_;
+  char peer_text_[kMaxIpText];  // written once: every request of the connection names it
+  std::size_t peer_text_bytes_;
   std::size_t listener_index_;
   Buffer input_;
   std::size_t begin_ = 0;  // of the current head

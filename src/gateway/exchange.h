@@ -77,7 +77,8 @@ class Exchange final : public HangupListener {
   Task<Result<void>> attempt(bool fresh);
   Task<Result<void>> connect(upstream::EndpointPool& pool);
   BodySink::Kind request_sink_kind() const;
-  Task<Result<void>> send_request(Gathered gathered);
+  Task<Result<void>> send_request(std::span<iovec> parts, bool nothing_sent);
+  Result<void> start_upload();
   Task<void> upload();
   Task<void> stop_upload();
   Task<Result<void>> receive_response_head();

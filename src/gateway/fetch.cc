@@ -16,7 +16,7 @@ namespace {
 
 // A connection is either made soon or not at all; matters for long polls, whose own time-out is long.
 constexpr milliseconds kConnectTimeout{3000};
-constexpr std::size_t kMaxHeadBytes = 32 * 1024;
+constexpr std::size_t kMaxHeadBytes = 32UZ * 1024;
 constexpr std::size_t kMaxEtagBytes = 256;
 constexpr std::size_t kMaxErrorText = 200;
 constexpr std::uint64_t kMaxAgeSeconds = 365ull * 24 * 3600;  // keeps later arithmetic far from overflow
@@ -133,8 +133,7 @@ class Transfer {
   void add_field(const std::string& line) {
     curl_slist* longer = curl_slist_append(fields_.get(), line.c_str());
     LG_CHECK(longer != nullptr, "curl_slist_append: out of memory");
-    static_cast<void>(fields_.release());
-    fields_.reset(longer);
+    if (!fields_) fields_.reset(longer);  // afterwards the head stays the same
   }
 
   static std::size_t on_body(const char* data, std::size_t, std::size_t size, void* self) noexcept {

@@ -14,6 +14,12 @@ std::unexpected<Error> upstream_failure(ErrorCode code, std::string_view reason,
   return std::unexpected(Error{.code = code, .origin = Origin::upstream, .retry_safe = retry_safe, .reason = reason});
 }
 
+std::size_t total_bytes(std::span<const iovec> parts) {
+  std::size_t total = 0;
+  for (const iovec& part : parts) total += part.iov_len;
+  return total;
+}
+
 }  // namespace
 
 Task<Result<void>> Exchange::forward() {
@@ -22,7 +28,7 @@ Task<Result<void>> Exchange::forward() {
   Result<void> outcome;
   while (true) {
     outcome = co_await attempt(attempts_ > 0);
-    co_await stop_upload();
+    if (upload_done_) co_await stop_upload();
     if (outcome || head_sent_ || attempts_ >= 2 || client().cancelled()) break;
     if (!outcome.error().retry_safe || request_body_.filled() || !worker_.take_retry()) break;
     worker_.metrics().gauges.retries.add();
@@ -64,9 +70,14 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
     auto connected = co_await connect(*pool_);
     if (!connected) co_return connected;
   }
-  auto sent = co_await send_request(*gathered);
-  if (!sent) co_return sent;
+  std::span<iovec> parts = upstream_sink_.take(gathered->end);
+  std::size_t whole = total_bytes(parts);
+  if (!send_now(upstream_->socket, parts)) {
+    auto sent = co_await send_request(parts, total_bytes(parts) == whole);
+    if (!sent) co_return sent;
+  }
   buffer.release();
+  if (!gathered->end) CO_TRY_VOID(start_upload());
   auto received = co_await receive_response_head();
   if (!received) co_return received;
   co_return co_await relay_response();
@@ -74,13 +85,10 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
 
 BodySink::Kind Exchange::request_sink_kind() const {
   switch (request_framing_.kind) {
-    case http::Framing::Kind::none:
-      return BodySink::Kind::none;
-    case http::Framing::Kind::chunked:
-      return BodySink::Kind::chunked;
+    case http::Framing::Kind::none: return BodySink::Kind::none;
+    case http::Framing::Kind::chunked: return BodySink::Kind::chunked;
     case http::Framing::Kind::length:
-    case http::Framing::Kind::until_close:
-      break;
+    case http::Framing::Kind::until_close: break;
   }
   return BodySink::Kind::plain;
 }
@@ -99,25 +107,27 @@ Task<Result<void>> Exchange::connect(upstream::EndpointPool& pool) {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Exchange::send_request(Gathered gathered) {
+// What one plain send did not take, or the reason why it took nothing.
+Task<Result<void>> Exchange::send_request(std::span<iovec> parts, bool nothing_sent) {
   Socket& socket = upstream_->socket;
-  std::span<iovec> parts = upstream_sink_.take(gathered.end);
-  auto progress = service_timeouts().between_bytes;
-  auto sent = co_await send_all(worker_.reactor(), socket, parts, progress);
+  auto sent = co_await send_all(worker_.reactor(), socket, parts, service_timeouts().between_bytes);
   if (sent.status != SendStatus::sent) {
     Error error = send_error(Side::upstream, sent.status, socket);
-    bool may_repeat = sent.bytes == 0 || http::is_idempotent(request_.method);
+    bool may_repeat = (nothing_sent && sent.bytes == 0) || http::is_idempotent(request_.method);
     error.retry_safe = sent.status == SendStatus::closed && may_repeat;
     co_return std::unexpected(error);
   }
-  if (gathered.end) co_return Result<void>{};
-  if (expects_continue_) CO_TRY_VOID(send_continue());
-  upload_ = Upload::running;
-  upload_done_.emplace(worker_.reactor());
-  spawn(worker_, upload());
   co_return Result<void>{};
 }
 
+// The rest of the body follows beside the answer.
+Result<void> Exchange::start_upload() {
+  if (expects_continue_) TRY_VOID(send_continue());
+  upload_ = Upload::running;
+  upload_done_.emplace(worker_.reactor());
+  spawn(worker_, upload());
+  return {};
+}
 // The rest of the request body, beside the answer: services may answer while they still read.
 Task<void> Exchange::upload() {
   Socket& socket = upstream_->socket;
@@ -146,7 +156,6 @@ Task<void> Exchange::upload() {
 
 // The answer is over, or will not come: nobody needs the rest of the body.
 Task<void> Exchange::stop_upload() {
-  if (!upload_done_) co_return;
   if (upload_ == Upload::running) {
     upstream_->socket.cancel(Error{.code = ErrorCode::upstream_reset, .origin = Origin::upstream, .reason = "over"});
     client().interrupt_reader();

@@ -59,12 +59,8 @@ struct KeySource::Source {
     return refetch_wanted.load(std::memory_order_acquire) ? std::min(state.due, state.refetch_allowed) : state.due;
   }
 
-  FetchOptions request(milliseconds timeout) const {
-    return {.url = issuer.jwks.url->text,
-
-            .if_none_match = state.etag,
-            .timeout = timeout,
-            .max_bytes = access::kMaxJwksBytes};
+  FetchOptions request(const config::Url& url, milliseconds timeout) const {
+    return {.url = url.text, .if_none_match = state.etag, .timeout = timeout, .max_bytes = access::kMaxJwksBytes};
   }
   Loaded read(std::expected<FetchAnswer, FetchError> fetched) const;
   Loaded read_file() const;
@@ -204,10 +200,12 @@ std::vector<KeySource::Source*> KeySource::take_due(MonotonicTime now) {
 std::vector<KeySource::Loaded> KeySource::load(const std::vector<Source*>& sources) {
   std::vector<FetchOptions> requests;
   for (const Source* source : sources) {
-    if (source->has_url()) requests.push_back(source->request(options_.times.fetch_timeout));
+    const auto& url = source->issuer.jwks.url;
+    if (url) requests.push_back(source->request(*url, options_.times.fetch_timeout));
   }
   auto fetched = fetcher_.get_all(requests);
   std::vector<Loaded> loaded;
+  loaded.reserve(sources.size());
   std::size_t next = 0;
   for (const Source* source : sources) {
     loaded.push_back(source->has_url() ? source->read(std::move(fetched[next++])) : source->read_file());
@@ -326,6 +324,7 @@ std::vector<telemetry::IssuerMetrics> KeySource::metrics() const {
 std::vector<std::string> KeySource::problems() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> all;
+  all.reserve(sources_.size());
   for (const auto& source : sources_) all.push_back(source->state.problem);
   return all;
 }

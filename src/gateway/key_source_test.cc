@@ -374,9 +374,11 @@ TEST(KeySource, ASuccessorKeepsTheKeysOfUnchangedIssuers) {
   EXPECT_GT(source.keys(1).version, std::max(old.keys(0).version, old.keys(1).version));
   EXPECT_EQ(source->metrics().at(0).fetches, 1u);
 
+  old->request_refetch(0);  // a worker that has not heard of the successor yet
   kept.set(test_answer(200, jwks({"d"})));
   source.refetch(0);
   EXPECT_TRUE(eventually([&] { return source.has("d", 0); }));
+  EXPECT_EQ(changed->requests().size(), 1u);
   EXPECT_EQ(old.published(), 1u);
 }
 

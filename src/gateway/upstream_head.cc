@@ -51,13 +51,11 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
       case http::FieldName::forwarded:
       case http::FieldName::x_request_id:
       case http::FieldName::traceparent:
-      case http::FieldName::gateway_owned:
-        continue;
+      case http::FieldName::gateway_owned: continue;
       case http::FieldName::authorization:
         if (!route_->forward_token) continue;
         break;
-      default:
-        break;
+      default: break;
     }
     if (has_connection && http::is_nominated(request_.fields, field.name)) continue;
     out.field(field.name, field.value);
@@ -72,9 +70,8 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
 }
 
 void Exchange::write_forwarding(http::HeadWriter& out) {
-  char ip_text[kMaxIpText];
   const IpAddress& peer = connection_->peer().ip;
-  std::string_view ip = format_ip(peer, ip_text);
+  std::string_view ip = connection_->peer_text();
   std::string_view chain;
   std::string_view forwarded;
   std::string_view proto = "http";

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "http/chunked.h"
-#include "http/second_opinion.h"
+#include "http/test_second_opinion.h"
 
 namespace lotagate::http {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "http/head_tables.h"
-#include "http/second_opinion.h"
+#include "http/test_heads.h"
 #include "http/test_messages.h"
+#include "http/test_second_opinion.h"
 #include "http/writer.h"
 
 namespace lotagate::http {

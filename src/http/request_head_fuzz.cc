@@ -10,8 +10,8 @@
 #include "base/check.h"
 #include "http/framing.h"
 #include "http/head.h"
-#include "http/second_opinion.h"
 #include "http/target.h"
+#include "http/test_second_opinion.h"
 #include "http/writer.h"
 
 namespace lotagate::http {

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "http/framing.h"
 #include "http/head.h"
-#include "http/second_opinion.h"
+#include "http/test_second_opinion.h"
 
 namespace lotagate::http {
 namespace {

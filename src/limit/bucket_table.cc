@@ -14,6 +14,9 @@
 //   other
 //     slots. Another entry of the key that is a bucket, or tentative in a lower slot: the one in j is removed. One that
 //     is tentative in a higher slot: that one is removed. If none is left, the entry in j is exchanged for a bucket.
+//   - Whoever finds the key's bucket removes the tentative entries of the key that it sees. So whoever placed one
+//   leaves
+//     no tentative entry behind when its take returns.
 //   - All slot accesses are sequentially consistent (plain loads on x86), so of two placements one is first for all.
 //
 // Two buckets of a key in slots a < b would need both entries placed and then exchanged. Whoever exchanged the entry
@@ -103,6 +106,7 @@ BucketDecision BucketTable::take(std::uint64_t key, const BucketPolicy& policy, 
   while (true) {
     const View view = look(set, take.tag);
     if (view.bucket != View::kNone) {
+      if (view.tentative != View::kNone) remove_tentative(set, view, take.tag);
       if (take_bucket(set.slots[view.bucket], view.slots[view.bucket], take, decision)) return decision;
     } else if (!takes_something) {
       return bucket_step(policy, 0, now, cost).decision;
@@ -121,9 +125,9 @@ BucketTable::View BucketTable::look(const Set& set, std::uint64_t tag) noexcept 
     if (!same_key(view.slots[way].key, tag)) continue;
     if (!is_tentative(view.slots[way].full_at)) {
       view.bucket = way;
-      return view;
+    } else if (view.tentative == View::kNone) {
+      view.tentative = way;
     }
-    if (view.tentative == View::kNone) view.tentative = way;
   }
   return view;
 }
@@ -175,6 +179,14 @@ void BucketTable::enter(Set& set, const View& view, const Take& take) noexcept {
     occupied_.fetch_add(1, std::memory_order_relaxed);
   } else if (!is_tentative(old.full_at) && old.full_at > now_ns) {
     evictions_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+// Entries that came too late: without this the slot of one whose thread found the bucket afterwards would stay taken.
+void BucketTable::remove_tentative(Set& set, const View& view, std::uint64_t tag) noexcept {
+  for (std::size_t way = view.tentative; way < kWays; ++way) {
+    const Slot& seen = view.slots[way];
+    if (same_key(seen.key, tag) && is_tentative(seen.full_at)) remove(set.slots[way], seen);
   }
 }
 

@@ -77,6 +77,7 @@ class BucketTable {
   bool take_tentative(Set& set, std::size_t way, const Slot& seen, const Take& take, BucketDecision& decision) noexcept;
   bool is_only_entry(Set& set, std::size_t way, const Slot& seen) noexcept;
   void enter(Set& set, const View& view, const Take& take) noexcept;
+  void remove_tentative(Set& set, const View& view, std::uint64_t tag) noexcept;
   bool remove(Slot& slot, const Slot& seen) noexcept;
 
   Set* sets_ = nullptr;

@@ -221,6 +221,19 @@ TEST(BucketTable, ATakeLeavesOneEntryOfTwoTentativeOnes) {
   EXPECT_EQ(table.stats().occupied, 1u);
 }
 
+TEST(BucketTable, ATakeFromTheBucketLeavesNoTentativeEntry) {
+  constexpr std::uint64_t kKey = 0x123456789ABCDEC0;
+  for (std::size_t bucket = 0; bucket < 4; ++bucket) {
+    BucketTable table(Peer::kSetBytes);
+    for (std::size_t way = 0; way < 4; ++way) {
+      Peer::plant(table, way, kKey, way == bucket ? 5 : Peer::kTentative | way);
+    }
+    EXPECT_TRUE(table.take(kKey, policy(1, 1), kStart).allowed);
+    EXPECT_EQ(Peer::ways(table, kKey), std::string(bucket, '-') + "b" + std::string(3 - bucket, '-'));
+    EXPECT_EQ(table.stats().occupied, 1u);
+  }
+}
+
 TEST(BucketTable, TentativeEntriesOfOthersCanBeReplaced) {
   BucketTable table(Peer::kSetBytes);
   for (std::size_t way = 0; way < 4; ++way) Peer::plant(table, way, key_of(way) & ~63ull, Peer::kTentative | way);

@@ -40,12 +40,9 @@ RouteMatch match(const RouteTable& table, std::string_view method, std::string_v
 // "3" for a found route, "-" for none, "405 A, B" for a refused method.
 std::string outcome(const RouteMatch& found) {
   switch (found.kind) {
-    case Kind::found:
-      return std::to_string(found.index);
-    case Kind::not_found:
-      return "-";
-    case Kind::method_not_allowed:
-      return "405 " + std::string(found.allow);
+    case Kind::found: return std::to_string(found.index);
+    case Kind::not_found: return "-";
+    case Kind::method_not_allowed: return "405 " + std::string(found.allow);
   }
   return "";
 }

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,6 +64,16 @@ int fail_closing(int fd) {
   int error = errno;
   ::close(fd);
   return error;
+}
+
+// The two calls of every read and write, past libc's wrappers: those are cancellation points and pay for it in a
+// process with threads (callgrind: 40 instructions a call).
+ssize_t receive_bytes(int fd, void* into, std::size_t bytes) {
+  return ::syscall(SYS_recvfrom, fd, into, bytes, 0, nullptr, nullptr);
+}
+
+ssize_t send_bytes(int fd, const void* from, std::size_t bytes) {
+  return ::syscall(SYS_sendto, fd, from, bytes, MSG_NOSIGNAL, nullptr, 0);
 }
 
 template <typename Time>
@@ -132,19 +143,15 @@ std::expected<Accepted, AcceptStatus> EpollBackend::accept(SocketHandle listener
   int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) return Accepted{fd, from_sockaddr(storage)};
   switch (errno) {
-    case EAGAIN:
-      return std::unexpected(AcceptStatus::would_block);
+    case EAGAIN: return std::unexpected(AcceptStatus::would_block);
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM:
-      return std::unexpected(AcceptStatus::no_descriptors);
+    case ENOMEM: return std::unexpected(AcceptStatus::no_descriptors);
     case EBADF:
     case EINVAL:
-    case ENOTSOCK:
-      return std::unexpected(AcceptStatus::failed);
-    default:
-      return std::unexpected(AcceptStatus::aborted);  // accept(2): errors of the new connection, try the next
+    case ENOTSOCK: return std::unexpected(AcceptStatus::failed);
+    default: return std::unexpected(AcceptStatus::aborted);  // accept(2): errors of the new connection, try the next
   }
 }
 
@@ -174,7 +181,7 @@ void EpollBackend::watch(SocketHandle handle, std::uint64_t token) {
 
 IoResult EpollBackend::receive(SocketHandle handle, std::span<char> into) {
   while (true) {
-    ssize_t n = ::recv(handle, into.data(), into.size(), 0);
+    ssize_t n = receive_bytes(handle, into.data(), into.size());
     if (n > 0) return {IoStatus::ok, static_cast<std::size_t>(n)};
     if (n == 0) return {IoStatus::closed};
     if (errno == EINTR) continue;
@@ -186,7 +193,7 @@ IoResult EpollBackend::send(SocketHandle handle, std::span<const iovec> parts) {
   while (true) {
     ssize_t n;
     if (parts.size() == 1) {  // send() spares the kernel copying a message header
-      n = ::send(handle, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+      n = send_bytes(handle, parts[0].iov_base, parts[0].iov_len);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts.data());

@@ -112,6 +112,15 @@ std::span<iovec> consume(std::span<iovec> parts, std::size_t bytes) {
   return parts;
 }
 
+bool send_now(Socket& socket, std::span<iovec>& parts) {
+  if (parts.empty()) return true;
+  if (socket.cancelled()) return false;
+  IoResult sent = socket.try_send(parts);
+  if (sent.status != IoStatus::ok) return false;
+  parts = consume(parts, sent.bytes);
+  return parts.empty();
+}
+
 Task<SendResult> send_all(Reactor& reactor, Socket& socket, std::span<iovec> parts, nanoseconds progress) {
   std::size_t total = 0;
   while (true) {

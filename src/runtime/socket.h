@@ -128,6 +128,10 @@ class [[nodiscard]] Socket::Readiness {
 // Sends all of `parts` (consumed in place), waiting at most `progress` between two steps forward.
 Task<SendResult> send_all(Reactor& reactor, Socket& socket, std::span<iovec> parts, nanoseconds progress);
 
+// The usual case without a coroutine: sends at once what fits. True if that was everything; otherwise `parts` is what
+// is left for send_all(), which also finds out about errors.
+bool send_now(Socket& socket, std::span<iovec>& parts);
+
 // Drops the first `bytes` bytes of `parts`; returns what is left.
 std::span<iovec> consume(std::span<iovec> parts, std::size_t bytes);
 

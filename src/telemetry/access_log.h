@@ -18,8 +18,8 @@
 namespace lotagate::telemetry {
 
 struct AccessLogOptions {
-  std::string file = "-";                  // "-": standard output; empty: no log at all
-  std::size_t buffer_bytes = 1024 * 1024;  // per worker; at least kMinLogBufferBytes is used
+  std::string file = "-";                               // "-": standard output; empty: no log at all
+  std::size_t buffer_bytes = std::size_t{1024} * 1024;  // per worker; at least kMinLogBufferBytes is used
   std::uint32_t workers = 1;
 };
 

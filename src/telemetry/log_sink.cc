@@ -16,7 +16,7 @@ namespace lotagate::telemetry {
 namespace {
 
 // One write of a regular file: large enough for full speed, small enough that a stop is soon seen.
-constexpr std::size_t kFileWriteBytes = 256 * 1024;
+constexpr std::size_t kFileWriteBytes = std::size_t{256} * 1024;
 
 std::unexpected<std::string> failure(const std::string& file, int error) {
   return std::unexpected("access log " + file + ": " + std::strerror(error));
@@ -92,9 +92,7 @@ LogSink::Written LogSink::write(std::string_view lines) noexcept {
       lines = atomic_part(lines);
       taken = ::write(fd_, lines.data(), lines.size());
       break;
-    case Kind::socket:
-      taken = send(fd_, lines.data(), lines.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      break;
+    case Kind::socket: taken = send(fd_, lines.data(), lines.size(), MSG_DONTWAIT | MSG_NOSIGNAL); break;
     case Kind::shared_stream:
       if (!writable_now(fd_)) return {Outcome::would_block};
       lines = atomic_part(lines).substr(0, PIPE_BUF);

@@ -19,7 +19,7 @@ inline constexpr std::string_view kPrometheusContentType = "text/plain; version=
 struct IssuerMetrics {
   std::string issuer;
   std::optional<seconds> key_set_age = {};  // since the set in use was fetched; nothing: never fetched
-  std::uint64_t keys = 0;              // usable ones
+  std::uint64_t keys = 0;                   // usable ones
   std::uint64_t fetches = 0;
   std::uint64_t fetch_failures = 0;
 };
