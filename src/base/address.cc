@@ -30,6 +30,7 @@ bool Network::contains(const IpAddress& address) const {
 std::optional<IpAddress> parse_ip(std::string_view text) {
   char zero_terminated[kMaxIpText];
   if (text.empty() || text.size() >= sizeof zero_terminated) return std::nullopt;
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton would stop there
   std::memcpy(zero_terminated, text.data(), text.size());
   zero_terminated[text.size()] = '\0';
   IpAddress ip;

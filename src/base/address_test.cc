@@ -20,6 +20,8 @@ TEST(Address, RefusesWhatIsNotAnAddress) {
   }
 }
 
+TEST(Address, RefusesAnEmbeddedNul) { EXPECT_FALSE(parse_ip(std::string_view("::1\0x", 5))); }
+
 TEST(Network, ContainsByPrefix) {
   auto ten = parse_network("10.0.0.0/8");
   ASSERT_TRUE(ten);

@@ -1,5 +1,7 @@
 #include "http/head.h"
 
+#include <llhttp.h>
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -77,21 +79,66 @@ std::optional<StatusLine> split_status_line(std::string_view line) {
 
 enum class FieldFault : std::uint8_t { none, syntax, too_many };
 
-// Field lines up to the empty line that ends `bytes` (RFC 9112 5). White space before a colon makes the name no token,
-// and a folded line has no name at all: both are refused by the grammar itself.
-FieldFault parse_fields(std::string_view bytes, std::size_t max_fields, std::vector<Field>& out) {
-  while (true) {
-    auto line = take_line(bytes);
-    if (!line) return FieldFault::syntax;
-    if (line->empty()) return bytes.empty() ? FieldFault::none : FieldFault::syntax;
-    if (out.size() == max_fields) return FieldFault::too_many;
-    std::size_t colon = leading_token_bytes(*line);
-    if (colon == 0 || colon == line->size() || (*line)[colon] != ':') return FieldFault::syntax;
-    std::string_view name = line->substr(0, colon);
-    std::string_view value = trim(line->substr(colon + 1));
-    if (!is_field_value(value)) return FieldFault::syntax;
-    out.push_back(Field{.name = name, .value = value, .id = classify_field(name)});
-  }
+// What the callbacks of one llhttp run collect.
+struct Collector {
+  std::vector<Field>& fields;
+  std::size_t max_fields;
+  FieldFault fault = FieldFault::none;
+};
+
+int refuse(Collector& collector, FieldFault fault) {
+  collector.fault = fault;
+  return -1;
+}
+
+int on_field_name(llhttp_t* parser, const char* at, std::size_t length) {
+  auto& collector = *static_cast<Collector*>(parser->data);
+  if (collector.fields.size() == collector.max_fields) return refuse(collector, FieldFault::too_many);
+  std::string_view name(at, length);
+  if (name.empty() || leading_token_bytes(name) != length) return refuse(collector, FieldFault::syntax);
+  collector.fields.push_back(Field{.name = name, .value = {}, .id = classify_field(name)});
+  return 0;
+}
+
+// llhttp joins folded lines (obs-fold): a value must begin on its name's line, end in CRLF, and come in one piece.
+int on_field_value(llhttp_t* parser, const char* at, std::size_t length) {
+  if (length == 0) return 0;
+  auto& collector = *static_cast<Collector*>(parser->data);
+  Field& field = collector.fields.back();
+  const char* name_end = field.name.data() + field.name.size();
+  bool same_line = std::memchr(name_end, '\n', static_cast<std::size_t>(at - name_end)) == nullptr;
+  const char* end = at + length;  // parse_fields() saw to it that CRLF CRLF follows
+  bool ends_line = end[0] == '\r' && end[1] == '\n' && end[2] != ' ' && end[2] != '\t';
+  if (!field.value.empty() || !same_line || !ends_line) return refuse(collector, FieldFault::syntax);
+  field.value = trim({at, length});
+  return 0;
+}
+
+int on_head_complete(llhttp_t*) { return HPE_PAUSED; }
+
+llhttp_settings_t make_settings() {
+  llhttp_settings_t settings;
+  llhttp_settings_init(&settings);
+  settings.on_header_field = on_field_name;
+  settings.on_header_value = on_field_value;
+  settings.on_headers_complete = on_head_complete;
+  return settings;
+}
+
+// Runs llhttp over a complete head and collects its fields.
+FieldFault parse_fields(llhttp_type_t type, std::string_view bytes, std::size_t max_fields, std::vector<Field>& out) {
+  if (!bytes.ends_with("\r\n\r\n")) return FieldFault::syntax;
+  static const llhttp_settings_t kSettings = make_settings();
+  Collector collector{.fields = out, .max_fields = max_fields};
+  llhttp_t parser;
+  llhttp_init(&parser, type, &kSettings);
+  parser.lenient_flags |= LENIENT_VERSION;  // versions are decided by the caller
+  parser.data = &collector;
+  llhttp_errno_t error = llhttp_execute(&parser, bytes.data(), bytes.size());
+  bool whole = llhttp_get_error_pos(&parser) == bytes.data() + bytes.size();
+  bool sound = whole && (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE);
+  if (collector.fault != FieldFault::none) return collector.fault;
+  return sound ? FieldFault::none : FieldFault::syntax;
 }
 
 }  // namespace
@@ -147,7 +194,7 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
   }
   if (!is_supported_method(line->method)) return fail(ErrorCode::not_implemented, Origin::downstream, "method");
   if (bytes.size() > limits.head_bytes) return fail(ErrorCode::headers_too_large, Origin::downstream, "head too long");
-  switch (parse_fields(rest, limits.fields, out.fields.items)) {
+  switch (parse_fields(HTTP_REQUEST, bytes, limits.fields, out.fields.items)) {
     case FieldFault::syntax: return bad_request("field line");
     case FieldFault::too_many: return fail(ErrorCode::headers_too_large, Origin::downstream, "too many fields");
     case FieldFault::none: break;
@@ -167,7 +214,7 @@ Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limit
   if (out.minor < 0) return bad_response("version");
   if (line->status < 100 || line->status > 599) return bad_response("status code");
   if (bytes.size() > limits.head_bytes) return bad_response("head too long");
-  switch (parse_fields(rest, limits.fields, out.fields.items)) {
+  switch (parse_fields(HTTP_RESPONSE, bytes, limits.fields, out.fields.items)) {
     case FieldFault::syntax: return bad_response("field line");
     case FieldFault::too_many: return bad_response("too many fields");
     case FieldFault::none: break;
