@@ -116,6 +116,7 @@ Task<Connection::HeadStatus> Connection::receive_head() {
 // The answer of the scanner on what has been received, or nothing if the head goes on.
 std::optional<Connection::HeadStatus> Connection::scan() {
   if (scanner_.head_bytes() == 0) begin_ += http::leading_blank_bytes(buffered());
+  if (buffered() == "\r") return std::nullopt;  // the first half of one more blank line
   const config::Limits& limits = worker_.view().snapshot->config.limits;
   switch (scanner_.scan(buffered())) {
     case http::HeadScanner::Status::malformed: return fail_head(ErrorCode::bad_request, "line syntax");
@@ -123,6 +124,9 @@ std::optional<Connection::HeadStatus> Connection::scan() {
       if (scanner_.head_bytes() <= limits.head) return HeadStatus::complete;
       return fail_size();
     case http::HeadScanner::Status::incomplete: break;
+  }
+  if (scanner_.has_first_line() && !http::begins_like_request(buffered())) {
+    return fail_head(ErrorCode::bad_request, "request line");
   }
   bool long_line = !scanner_.has_first_line() && buffered().size() > limits.target + kRequestLineRest;
   if (long_line || buffered().size() >= limits.head) return fail_size();

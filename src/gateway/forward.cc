@@ -210,6 +210,9 @@ Result<bool> Exchange::scan_response() {
     return upstream_failure(ErrorCode::upstream_invalid, "not HTTP", false);
   }
   if (status == http::HeadScanner::Status::incomplete) {
+    if (answer_scanner_.has_first_line() && !http::begins_like_response(bytes)) {
+      return upstream_failure(ErrorCode::upstream_invalid, "not HTTP", false);
+    }
     if (bytes.size() >= limits.head) return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);
     if (answer_end_ == answer_.capacity()) {  // more room: a larger buffer with what there is of this head
       Buffer larger = worker_.reactor().buffers().take(kLargeBufferBytes);

@@ -36,6 +36,11 @@ std::string instance_name() {
   return "lotagate-" + std::string(ids.id64(arena));
 }
 
+// Connections know their listener by its position: only a restart may change the positions.
+bool same_addresses(const std::vector<config::Listener>& a, const std::vector<config::Listener>& b) {
+  return std::ranges::equal(a, b, {}, &config::Listener::address, &config::Listener::address);
+}
+
 std::vector<std::string> to_lines(const std::vector<config::ConfigError>& errors) {
   std::vector<std::string> lines;
   for (const auto& error : errors) lines.push_back(config::to_string(error));
@@ -73,7 +78,7 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   buckets_ = std::make_unique<limit::BucketTable>(loaded->rate_limit_table.memory_bytes);
   shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name());
   shared_->request_key_refetch = [this](std::uint32_t issuer) {
-    std::lock_guard lock(mutex_);
+    std::shared_lock lock(key_source_mutex_);
     if (key_source_) key_source_->request_refetch(issuer);
   };
   for (std::uint32_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(i, *shared_));
@@ -82,7 +87,7 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
 
   snapshot_ = compile(std::move(*loaded));
   start_key_source(nullptr);
-  start_changes_feed();
+  start_changes_feed(std::nullopt);
   start_workers();
   if (admin_) admin_->start();
   for (const SocketAddress& address : bound_) spdlog::info("listening on {}", to_string(address));
@@ -156,19 +161,28 @@ void Gateway::start_key_source(KeySource* previous) {
       .previous = previous,
       .times = {}});
   source->start();
-  std::lock_guard lock(mutex_);
+  std::scoped_lock lock(mutex_, key_source_mutex_);
   key_source_.swap(source);
 }
 
-void Gateway::start_changes_feed() {
-  changes_feed_.reset();
+// `since`: what the directory already knows, when it survived a reload.
+void Gateway::start_changes_feed(std::optional<std::uint64_t> since) {
+  stop_changes_feed();
   if (!snapshot_->directory) return;
-  changes_feed_ =
+  auto feed =
       std::make_unique<ChangesFeed>(ChangesFeedOptions{.service = *snapshot_->config.user_management,
                                                        .directory = snapshot_->directory,
                                                        .log = [](std::string_view line) { spdlog::warn("{}", line); },
-                                                       .since = std::nullopt,
+                                                       .since = since,
                                                        .times = {}});
+  std::lock_guard lock(mutex_);
+  changes_feed_ = std::move(feed);
+}
+
+void Gateway::stop_changes_feed() {
+  std::unique_ptr<ChangesFeed> old;  // destroyed behind the lock: that joins a thread
+  std::lock_guard lock(mutex_);
+  old.swap(changes_feed_);
 }
 
 void Gateway::publish_keys(std::shared_ptr<const access::KeyRing> keys) {
@@ -185,16 +199,21 @@ void Gateway::reload() {
     return;
   }
   warn_about_restart_settings(*loaded);
+  if (!same_addresses(loaded->listeners, snapshot_->config.listeners)) loaded->listeners = snapshot_->config.listeners;
   auto fresh = compile(std::move(*loaded));
   bool same_issuers = config::same_authentication(snapshot_->config, fresh->config);
   bool same_directory = snapshot_->directory == fresh->directory;
+  bool same_token = same_directory && (!fresh->config.user_management || snapshot_->config.user_management->token ==
+                                                                             fresh->config.user_management->token);
+  std::optional<std::uint64_t> known_revision;
+  if (same_directory && changes_feed_) known_revision = changes_feed_->revision();
   {
     std::lock_guard lock(mutex_);
     snapshot_ = std::move(fresh);
     keys_follow_snapshot_ = same_issuers;
   }
   if (!same_issuers) start_key_source(key_source_.get());
-  if (!same_directory) start_changes_feed();
+  if (!same_token) start_changes_feed(known_revision);
   publish_snapshot();
   finish_reload({});
 }
@@ -223,8 +242,7 @@ void Gateway::finish_reload(std::vector<std::string> errors) {
 void Gateway::warn_about_restart_settings(const config::Config& fresh) const {
   const config::Config& running = snapshot_->config;
   auto warn = [](std::string_view key) { spdlog::warn("`{}` changed: takes effect after a restart", key); };
-  auto same_listener = [](const config::Listener& a, const config::Listener& b) { return a.address == b.address; };
-  if (!std::ranges::equal(running.listeners, fresh.listeners, same_listener)) warn("listeners");
+  if (!same_addresses(running.listeners, fresh.listeners)) warn("listeners");
   if (running.admin != fresh.admin) warn("admin");
   if (running.workers != fresh.workers) warn("workers");
   if (running.access_log.file != fresh.access_log.file) warn("access_log");

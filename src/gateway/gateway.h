@@ -8,6 +8,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +58,8 @@ class Gateway {
   config::CompileHooks hooks();
   std::shared_ptr<const config::Snapshot> compile(config::Config config);
   void start_key_source(KeySource* previous);
-  void start_changes_feed();
+  void start_changes_feed(std::optional<std::uint64_t> since);
+  void stop_changes_feed();
   void publish_keys(std::shared_ptr<const access::KeyRing> keys);
   void publish_snapshot();
   void warn_about_restart_settings(const config::Config& fresh) const;
@@ -85,6 +88,7 @@ class Gateway {
   std::shared_ptr<const access::KeyRing> keys_;
   bool keys_follow_snapshot_ = false;  // workers know the issuers that keys_ is about
   ReloadState reload_;
+  std::shared_mutex key_source_mutex_;  // for workers that ask for a refetch; held exclusively only around the swap
   std::unique_ptr<KeySource> key_source_;
   std::unique_ptr<ChangesFeed> changes_feed_;
 

@@ -224,6 +224,14 @@ Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limit
   return {};
 }
 
+bool begins_like_request(std::string_view bytes) {
+  auto line = take_line(bytes);
+  auto parts = line ? split_request_line(*line) : std::nullopt;
+  return parts && parts->version.starts_with("HTTP/");
+}
+
+bool begins_like_response(std::string_view bytes) { return bytes.starts_with("HTTP/"); }
+
 void salvage_request_line(std::string_view bytes, std::string_view& method, std::string_view& target) {
   auto line = bytes.substr(0, bytes.find_first_of("\r\n"));
   auto space = line.find(' ');

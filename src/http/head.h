@@ -70,6 +70,11 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
 // Errors: upstream_invalid.
 Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limits, ResponseHead& out);
 
+// Whether the first line, once it has ended, is one of HTTP at all: other protocols (TLS, SSH) are told at once and not
+// when the head's deadline has passed.
+bool begins_like_request(std::string_view bytes);
+bool begins_like_response(std::string_view bytes);
+
 // The method and target of a head that did not parse, as far as they can be seen, for the log only.
 void salvage_request_line(std::string_view bytes, std::string_view& method, std::string_view& target);
 

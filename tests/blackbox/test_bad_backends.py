@@ -12,7 +12,7 @@ CHUNKED = [("Transfer-Encoding", "chunked")]
 # Whole answers that are not valid HTTP.
 INVALID = {
     "garbage": b"\x00\x01\x02\x03 this is not HTTP\r\n\r\n",
-    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
     "bad version": b"HTTP/9.9 200 OK\r\n\r\n",
     "no status": b"HTTP/1.1 OK\r\n\r\n",
     "status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",

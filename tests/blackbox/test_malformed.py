@@ -97,7 +97,7 @@ OTHER = {
     "random bytes": bytes(range(128, 256)) * 4,
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "NUL bytes": bytes(100),
-    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
 }
 
 VERSIONS = {b"HTTP/2.0": "version_not_supported", b"HTTP/9.9": "version_not_supported", b"HTTP/3.0": "version_not_supported"}
