@@ -24,3 +24,7 @@ find_path(LLHTTP_HEADERS llhttp.h PATHS /usr/share/include/llhttp NO_DEFAULT_PAT
 add_library(llhttp STATIC ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c ${LLHTTP_SOURCES}/llhttp.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_HEADERS})
 target_compile_options(llhttp PRIVATE -w)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  # llhttp skips over field values and targets 16 bytes at a time where it may (x86-64-v2: every server since 2009).
+  target_compile_options(llhttp PRIVATE -msse4.2)
+endif()

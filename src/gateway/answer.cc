@@ -43,11 +43,11 @@ void Exchange::write_downstream_head(http::HeadWriter& out, const http::Framing&
 
 // The upstream's end-to-end fields. `replaced_body`: without those that describe its body.
 void Exchange::write_kept_fields(http::HeadWriter& out, bool replaced_body) {
-  bool has_connection = response_.fields.first(http::FieldName::connection) != nullptr;
+  bool has_nominations = http::has_nominations(response_.fields);
   for (const http::Field& field : response_.fields.items) {
     if (http::is_hop_by_hop(field.id) || field.id == http::FieldName::x_request_id) continue;
     if (replaced_body && describes_body(field.id)) continue;
-    if (has_connection && http::is_nominated(response_.fields, field.name)) continue;
+    if (has_nominations && http::is_nominated(response_.fields, field.name)) continue;
     out.field(field.name, field.value);
   }
 }

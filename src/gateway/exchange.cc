@@ -78,7 +78,7 @@ void Exchange::begin(Connection& connection) {
   request_.method = {};
   request_.target = {};
   request_.minor = 1;
-  request_.fields.items.clear();
+  request_.fields.clear();
   target_ = {};
   request_framing_ = {};
   request_body_.begin(connection.socket(), {}, {}, nanoseconds(0), 0);

@@ -2,16 +2,29 @@
 
 #include <sys/random.h>
 
+#include <array>
 #include <bit>
+#include <cstring>
 
 #include "base/check.h"
 
 namespace lotagate {
 namespace {
 
-void write_hex(char* out, std::uint64_t value) {
+constexpr std::array<char, 512> kHexPairs = [] {
   constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4) out[i] = kHex[value & 15];
+  std::array<char, 512> pairs{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = kHex[byte >> 4];
+    pairs[2 * byte + 1] = kHex[byte & 15];
+  }
+  return pairs;
+}();
+
+void write_hex(char* out, std::uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8, out += 2) {
+    std::memcpy(out, kHexPairs.data() + 2 * (value >> shift & 0xFF), 2);
+  }
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
   out.text(target_.query);
   out.text(" HTTP/1.1\r\n");
   out.field("Host", target_.authority.empty() ? endpoint_ : target_.authority);
-  bool has_connection = request_.fields.first(http::FieldName::connection) != nullptr;
+  bool has_nominations = http::has_nominations(request_.fields);
   for (const http::Field& field : request_.fields.items) {
     if (http::is_hop_by_hop(field.id)) continue;
     switch (field.id) {
@@ -57,7 +57,7 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
         break;
       default: break;
     }
-    if (has_connection && http::is_nominated(request_.fields, field.name)) continue;
+    if (has_nominations && http::is_nominated(request_.fields, field.name)) continue;
     out.field(field.name, field.value);
   }
   using Kind = http::Framing::Kind;

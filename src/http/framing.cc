@@ -30,6 +30,7 @@ bool is_foreign_coding(std::string_view list) {
 }
 
 bool connection_has(const FieldList& fields, std::string_view wanted) {
+  if (fields.first(FieldName::connection) == nullptr) return false;
   for (const Field& field : fields.items) {
     if (field.id != FieldName::connection) continue;
     bool found = false;
@@ -90,6 +91,7 @@ bool keeps_alive(const FieldList& fields, int minor) {
 }
 
 Result<void> check_nominations(const FieldList& fields) {
+  if (!has_nominations(fields)) return {};
   for (const Field& field : fields.items) {
     if (field.id != FieldName::connection) continue;
     bool refused = false;
@@ -98,6 +100,17 @@ Result<void> check_nominations(const FieldList& fields) {
     if (refused) return fail(ErrorCode::bad_request, Origin::downstream, "Connection nominates a protected field");
   }
   return {};
+}
+
+bool has_nominations(const FieldList& fields) {
+  if (fields.first(FieldName::connection) == nullptr) return false;
+  bool found = false;
+  for (const Field& field : fields.items) {
+    if (field.id != FieldName::connection || iequals(field.value, "keep-alive") || iequals(field.value, "close"))
+      continue;
+    found = true;
+  }
+  return found;
 }
 
 bool is_nominated(const FieldList& fields, std::string_view name) { return connection_has(fields, name); }

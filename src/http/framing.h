@@ -29,6 +29,10 @@ bool keeps_alive(const FieldList& fields, int minor);
 // Checks the names that Connection nominates (P01); bad_request if one of them must not be removed on request.
 Result<void> check_nominations(const FieldList& fields);
 
+// True if a Connection field names more than connection options (close, keep-alive): only then can a field of the
+// message be nominated.
+bool has_nominations(const FieldList& fields);
+
 // True if a Connection field nominates `name`.
 bool is_nominated(const FieldList& fields, std::string_view name);
 

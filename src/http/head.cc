@@ -81,7 +81,7 @@ enum class FieldFault : std::uint8_t { none, syntax, too_many };
 
 // What the callbacks of one llhttp run collect.
 struct Collector {
-  std::vector<Field>& fields;
+  FieldList& fields;
   std::size_t max_fields;
   FieldFault fault = FieldFault::none;
 };
@@ -93,10 +93,10 @@ int refuse(Collector& collector, FieldFault fault) {
 
 int on_field_name(llhttp_t* parser, const char* at, std::size_t length) {
   auto& collector = *static_cast<Collector*>(parser->data);
-  if (collector.fields.size() == collector.max_fields) return refuse(collector, FieldFault::too_many);
+  if (collector.fields.items.size() == collector.max_fields) return refuse(collector, FieldFault::too_many);
   std::string_view name(at, length);
   if (name.empty() || leading_token_bytes(name) != length) return refuse(collector, FieldFault::syntax);
-  collector.fields.push_back(Field{.name = name, .value = {}, .id = classify_field(name)});
+  collector.fields.add(Field{.name = name, .value = {}, .id = classify_field(name)});
   return 0;
 }
 
@@ -104,7 +104,7 @@ int on_field_name(llhttp_t* parser, const char* at, std::size_t length) {
 int on_field_value(llhttp_t* parser, const char* at, std::size_t length) {
   if (length == 0) return 0;
   auto& collector = *static_cast<Collector*>(parser->data);
-  Field& field = collector.fields.back();
+  Field& field = collector.fields.items.back();
   const char* name_end = field.name.data() + field.name.size();
   bool same_line = std::memchr(name_end, '\n', static_cast<std::size_t>(at - name_end)) == nullptr;
   const char* end = at + length;  // parse_fields() saw to it that CRLF CRLF follows
@@ -126,7 +126,7 @@ llhttp_settings_t make_settings() {
 }
 
 // Runs llhttp over a complete head and collects its fields.
-FieldFault parse_fields(llhttp_type_t type, std::string_view bytes, std::size_t max_fields, std::vector<Field>& out) {
+FieldFault parse_fields(llhttp_type_t type, std::string_view bytes, std::size_t max_fields, FieldList& out) {
   if (!bytes.ends_with("\r\n\r\n")) return FieldFault::syntax;
   static const llhttp_settings_t kSettings = make_settings();
   Collector collector{.fields = out, .max_fields = max_fields};
@@ -167,7 +167,18 @@ std::size_t leading_blank_bytes(std::string_view bytes) {
   return skipped;
 }
 
+void FieldList::clear() {
+  items.clear();
+  seen = 0;
+}
+
+void FieldList::add(const Field& field) {
+  items.push_back(field);
+  seen |= std::uint64_t{1} << static_cast<unsigned>(field.id);
+}
+
 const Field* FieldList::first(FieldName id) const {
+  if ((seen >> static_cast<unsigned>(id) & 1) == 0) return nullptr;
   auto found = std::find_if(items.begin(), items.end(), [&](const Field& field) { return field.id == id; });
   return found == items.end() ? nullptr : &*found;
 }
@@ -175,12 +186,13 @@ const Field* FieldList::first(FieldName id) const {
 const Field* FieldList::only(FieldName id) const { return count(id) == 1 ? first(id) : nullptr; }
 
 std::size_t FieldList::count(FieldName id) const {
+  if ((seen >> static_cast<unsigned>(id) & 1) == 0) return 0;
   return static_cast<std::size_t>(
       std::count_if(items.begin(), items.end(), [&](const Field& field) { return field.id == id; }));
 }
 
 Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& out) {
-  out.fields.items.clear();
+  out.fields.clear();
   std::string_view rest = bytes;
   auto first_line = take_line(rest);
   auto line = first_line ? split_request_line(*first_line) : std::nullopt;
@@ -194,7 +206,7 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
   }
   if (!is_supported_method(line->method)) return fail(ErrorCode::not_implemented, Origin::downstream, "method");
   if (bytes.size() > limits.head_bytes) return fail(ErrorCode::headers_too_large, Origin::downstream, "head too long");
-  switch (parse_fields(HTTP_REQUEST, bytes, limits.fields, out.fields.items)) {
+  switch (parse_fields(HTTP_REQUEST, bytes, limits.fields, out.fields)) {
     case FieldFault::syntax: return bad_request("field line");
     case FieldFault::too_many: return fail(ErrorCode::headers_too_large, Origin::downstream, "too many fields");
     case FieldFault::none: break;
@@ -205,7 +217,7 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
 }
 
 Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limits, ResponseHead& out) {
-  out.fields.items.clear();
+  out.fields.clear();
   std::string_view rest = bytes;
   auto first_line = take_line(rest);
   auto line = first_line ? split_status_line(*first_line) : std::nullopt;
@@ -214,7 +226,7 @@ Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limit
   if (out.minor < 0) return bad_response("version");
   if (line->status < 100 || line->status > 599) return bad_response("status code");
   if (bytes.size() > limits.head_bytes) return bad_response("head too long");
-  switch (parse_fields(HTTP_RESPONSE, bytes, limits.fields, out.fields.items)) {
+  switch (parse_fields(HTTP_RESPONSE, bytes, limits.fields, out.fields)) {
     case FieldFault::syntax: return bad_response("field line");
     case FieldFault::too_many: return bad_response("too many fields");
     case FieldFault::none: break;

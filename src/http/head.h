@@ -44,6 +44,10 @@ std::size_t leading_blank_bytes(std::string_view bytes);
 // Storage is reused: parsing again after a warm-up allocates nothing.
 struct FieldList {
   std::vector<Field> items;
+  std::uint64_t seen = 0;  // bit i: a field with FieldName i is there; spares most questions a walk through the list
+
+  void clear();
+  void add(const Field& field);
   // The only field with this id; nullptr if there is none or more than one.
   const Field* only(FieldName id) const;
   const Field* first(FieldName id) const;

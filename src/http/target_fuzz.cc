@@ -78,7 +78,7 @@ void check_target(std::string_view text) {
   std::size_t newline = text.find('\n');
   if (newline == std::string_view::npos || newline == 0) return;
   RequestHead head{.method = "GET", .target = text.substr(0, newline), .minor = 1, .fields = {}};
-  head.fields.items.push_back({.name = "Host", .value = text.substr(newline + 1), .id = FieldName::host});
+  head.fields.add({.name = "Host", .value = text.substr(newline + 1), .id = FieldName::host});
   Arena arena(256);
   auto target = resolve_target(head, arena);
   if (!target) return;
