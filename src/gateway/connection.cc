@@ -81,7 +81,8 @@ Task<bool> Connection::serve_one() {
 
 // The first wait of a connection and of each request: no buffer is held, so an idle client costs little.
 Task<Connection::HeadStatus> Connection::receive_head() {
-  const auto& timeouts = worker_.view().snapshot->config.timeouts;
+  // Copied: the configuration may be replaced while this waits.
+  const auto timeouts = worker_.view().snapshot->config.timeouts;
   MonotonicTime now = worker_.reactor().now();
   bool begun = begin_ < end_;
   idle_ = !begun;
