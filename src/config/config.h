@@ -60,7 +60,7 @@ struct Service {
 
 struct Jwks {                // exactly one of both
   std::optional<Url> url;    // http or https
-  std::string file;          // absolute, or relative to where the process was started
+  std::string file;          // absolute, or relative to where the process was started (the loader made it so)
   std::string file_content;  // as read at load
   seconds refresh = std::chrono::minutes(5);
   seconds max_stale = std::chrono::hours(24);

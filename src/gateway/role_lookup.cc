@@ -1,5 +1,8 @@
 #include "gateway/role_lookup.h"
 
+#include <spdlog/spdlog.h>
+
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -167,10 +170,14 @@ Result<access::AccessGrant> read_answer(const RoleLookup& lookup, const std::str
 
 Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
   worker.task_started();
-  auto answer = co_await ask(*lookup);
   access::RoleDirectory& directory = *lookup->snapshot->directory;
   Result<access::AccessGrant> grant = unavailable("no answer");
-  if (answer) grant = read_answer(*lookup, *answer);
+  try {
+    auto answer = co_await ask(*lookup);
+    if (answer) grant = read_answer(*lookup, *answer);
+  } catch (const std::exception& error) {  // the directory must hear the end of every look-up
+    spdlog::error("bug: exception in a role look-up: {}", error.what());
+  }
   if (grant) {
     directory.complete(lookup->subject, std::move(*grant), worker.reactor().now());
   } else {

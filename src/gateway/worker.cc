@@ -96,7 +96,9 @@ bool Worker::finished() const { return draining_ && connections_.empty() && open
 void Worker::begin_drain(nanoseconds limit) {
   draining_ = true;
   cut_after(limit);
-  for (auto& listener : listeners_) listener->socket->cancel(draining_error());
+  for (auto& listener : listeners_) {
+    if (listener->socket) listener->socket->cancel(draining_error());
+  }
   for (Connection* connection : connections_) {
     if (connection->idle()) connection->cut(draining_error());
   }
