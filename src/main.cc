@@ -39,12 +39,8 @@ void control(Gateway& gateway, const sigset_t& signals) {
   while (!gateway.finished()) {
     int signal = sigtimedwait(&signals, nullptr, draining ? &kDrainPoll : &kHouseKeeping);
     switch (signal) {
-      case SIGHUP:
-        gateway.reload();
-        break;
-      case SIGUSR1:
-        gateway.reopen_log();
-        break;
+      case SIGHUP: gateway.reload(); break;
+      case SIGUSR1: gateway.reopen_log(); break;
       case SIGTERM:
       case SIGINT:
         spdlog::info(draining ? "stopping now" : "draining");

@@ -41,14 +41,10 @@ Outcome<std::shared_ptr<const Parameters>> ParameterCache::get(std::string_view 
       known.parameters = std::make_shared<const Parameters>(std::move(*fetched));
       break;
     }
-    case 304:
-      break;
-    case 404:
-      return refuse(404, "unknown_model", "There is no such model.");
-    case 409:
-      return refuse(409, "not_trained", "The model has not been trained.");
-    default:
-      return unavailable();
+    case 304: break;
+    case 404: return refuse(404, "unknown_model", "There is no such model.");
+    case 409: return refuse(409, "not_trained", "The model has not been trained.");
+    default: return unavailable();
   }
   store(key, known.parameters);
   return known.parameters;

@@ -181,25 +181,15 @@ DirectoryState RoleDirectory::decide(Entry& entry, MonotonicTime now, DirectoryW
 
 void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
   switch (state) {
-    case DirectoryState::fresh:
-      ++stats.fresh;
-      return;
-    case DirectoryState::stale:
-      ++stats.stale;
-      return;
+    case DirectoryState::fresh: ++stats.fresh; return;
+    case DirectoryState::stale: ++stats.stale; return;
     case DirectoryState::stale_refresh:
       ++stats.stale;
       ++stats.lookups;
       return;
-    case DirectoryState::fetch:
-      ++stats.lookups;
-      return;
-    case DirectoryState::wait:
-      ++stats.wait;
-      return;
-    case DirectoryState::unavailable:
-      ++stats.unavailable;
-      return;
+    case DirectoryState::fetch: ++stats.lookups; return;
+    case DirectoryState::wait: ++stats.wait; return;
+    case DirectoryState::unavailable: ++stats.unavailable; return;
   }
 }
 

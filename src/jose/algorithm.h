@@ -19,12 +19,9 @@ constexpr std::optional<Algorithm> parse_algorithm(std::string_view name) {
 
 constexpr std::string_view algorithm_name(Algorithm algorithm) {
   switch (algorithm) {
-    case Algorithm::RS256:
-      return "RS256";
-    case Algorithm::ES256:
-      return "ES256";
-    case Algorithm::EdDSA:
-      return "EdDSA";
+    case Algorithm::RS256: return "RS256";
+    case Algorithm::ES256: return "ES256";
+    case Algorithm::EdDSA: return "EdDSA";
   }
   return "";
 }

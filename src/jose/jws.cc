@@ -131,12 +131,9 @@ bool verify_ed25519(const CompactJws& jws, const PublicKey& key) {
 
 bool verify_with(const CompactJws& jws, const PublicKey& key) {
   switch (jws.algorithm) {
-    case Algorithm::RS256:
-      return openssl_verify(key, EVP_sha256(), jws.signing_input, jws.signature);
-    case Algorithm::ES256:
-      return verify_ecdsa(jws, key);
-    case Algorithm::EdDSA:
-      return verify_ed25519(jws, key);
+    case Algorithm::RS256: return openssl_verify(key, EVP_sha256(), jws.signing_input, jws.signature);
+    case Algorithm::ES256: return verify_ecdsa(jws, key);
+    case Algorithm::EdDSA: return verify_ed25519(jws, key);
   }
   return false;
 }

@@ -167,12 +167,9 @@ OrReason<Shape> shape_of(const dom::object& jwk) {
 
 bool algorithm_fits(KeyType type, Algorithm algorithm) {
   switch (algorithm) {
-    case Algorithm::RS256:
-      return type == KeyType::rsa;
-    case Algorithm::ES256:
-      return type == KeyType::ec_p256;
-    case Algorithm::EdDSA:
-      return type == KeyType::ed25519;
+    case Algorithm::RS256: return type == KeyType::rsa;
+    case Algorithm::ES256: return type == KeyType::ec_p256;
+    case Algorithm::EdDSA: return type == KeyType::ed25519;
   }
   return false;
 }
@@ -194,12 +191,9 @@ OrReason<Algorithm> purpose_of(const dom::object& jwk, const Shape& shape) {
 
 OrReason<KeyHandle> make_handle(const dom::object& jwk, KeyType type) {
   switch (type) {
-    case KeyType::rsa:
-      return make_rsa(jwk);
-    case KeyType::ec_p256:
-      return make_p256(jwk);
-    case KeyType::ed25519:
-      return make_ed25519(jwk);
+    case KeyType::rsa: return make_rsa(jwk);
+    case KeyType::ec_p256: return make_p256(jwk);
+    case KeyType::ed25519: return make_ed25519(jwk);
   }
   return refuse("key_type_unsupported");
 }

@@ -61,14 +61,10 @@ class TreeCheck {
 
 std::string_view refusal_of(simdjson::error_code error) {
   switch (error) {
-    case simdjson::DEPTH_ERROR:
-      return "json_too_deep";
-    case simdjson::UTF8_ERROR:
-      return "json_invalid_utf8";
-    case simdjson::NUMBER_ERROR:
-      return "json_number_out_of_range";
-    default:
-      return "json_malformed";
+    case simdjson::DEPTH_ERROR: return "json_too_deep";
+    case simdjson::UTF8_ERROR: return "json_invalid_utf8";
+    case simdjson::NUMBER_ERROR: return "json_number_out_of_range";
+    default: return "json_malformed";
   }
 }
 

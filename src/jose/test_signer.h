@@ -32,8 +32,7 @@ class TestSigner {
   // The members that carry the public numbers, without braces.
   std::string jwk_numbers() const {
     switch (algorithm_) {
-      case Algorithm::RS256:
-        return R"("kty":"RSA","n":")" + number("n") + R"(","e":")" + number("e") + '"';
+      case Algorithm::RS256: return R"("kty":"RSA","n":")" + number("n") + R"(","e":")" + number("e") + '"';
       case Algorithm::ES256: {
         std::string point(65, '\0');
         std::size_t size = 0;
@@ -88,12 +87,9 @@ class TestSigner {
 
   static EVP_PKEY* generate(Algorithm algorithm, unsigned rsa_bits) {
     switch (algorithm) {
-      case Algorithm::RS256:
-        return EVP_RSA_gen(rsa_bits);
-      case Algorithm::ES256:
-        return EVP_EC_gen("P-256");
-      case Algorithm::EdDSA:
-        return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+      case Algorithm::RS256: return EVP_RSA_gen(rsa_bits);
+      case Algorithm::ES256: return EVP_EC_gen("P-256");
+      case Algorithm::EdDSA: return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
     }
     return nullptr;
   }

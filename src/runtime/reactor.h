@@ -44,7 +44,11 @@ class Reactor {
 
   // Operations that complete at once take from a budget renewed each turn; at its end they queue themselves instead,
   // so that one connection that is always ready cannot starve the others.
-  bool take_budget() { return budget_ > 0 && --budget_ >= 0; }
+  bool take_budget() {
+    if (budget_ == 0) return false;
+    --budget_;
+    return true;
+  }
 
   std::uint64_t turns() const { return turns_; }
 

@@ -132,12 +132,8 @@ void AccessLog::Writer::wait_after(Drained drained) noexcept {
       state_.store(State::collecting, std::memory_order_seq_cst);
       if (!stop_asked_) wait(false, kCollect);
       break;
-    case Drained::would_block:
-      wait(true, kCollect);
-      break;
-    case Drained::failed:
-      wait(false, kRetry);
-      break;
+    case Drained::would_block: wait(true, kCollect); break;
+    case Drained::failed: wait(false, kRetry); break;
   }
   state_.store(State::busy, std::memory_order_seq_cst);
 }

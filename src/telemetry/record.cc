@@ -6,18 +6,12 @@ namespace lotagate::telemetry {
 
 std::string_view request_end_name(RequestEnd end) noexcept {
   switch (end) {
-    case RequestEnd::complete:
-      return "complete";
-    case RequestEnd::refused:
-      return "refused";
-    case RequestEnd::client_closed:
-      return "client_closed";
-    case RequestEnd::upstream_failed:
-      return "upstream_failed";
-    case RequestEnd::timed_out:
-      return "timed_out";
-    case RequestEnd::aborted:
-      return "aborted";
+    case RequestEnd::complete: return "complete";
+    case RequestEnd::refused: return "refused";
+    case RequestEnd::client_closed: return "client_closed";
+    case RequestEnd::upstream_failed: return "upstream_failed";
+    case RequestEnd::timed_out: return "timed_out";
+    case RequestEnd::aborted: return "aborted";
   }
   return "unknown";
 }
