@@ -188,7 +188,8 @@ void Acceptor::start(int fd, const SocketAddress& peer, const Serve& serve) {
   connection.peer_ = peer;
   connection.idle_since_ = steady_clock::now();
   try {
-    connection.thread_ = std::thread([this, &connection, &serve] {
+    // A copy: run() may have returned, and its caller's function be gone, before a late thread calls it.
+    connection.thread_ = std::thread([this, &connection, serve] {
       serve(connection);
       // Closed under the lock, so that nobody shuts a number that another socket has taken meanwhile.
       std::scoped_lock closing(mutex_);
