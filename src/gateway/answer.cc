@@ -112,8 +112,7 @@ Task<bool> Exchange::answer_error(const Error& error) {
     status_ = error_info(ErrorCode::client_closed).status;
     co_return false;
   }
-  bool framed = !request_.target.empty() || error.code != ErrorCode::bad_request;
-  keep_alive_ = framed && keep_alive_ && drain_request_body();
+  keep_alive_ = keep_alive_ && drain_request_body();
   http::ProblemContext context{.instance = instance_, .request_id = request_id_, .service = {}};
   if (error.origin == Origin::upstream && route_ != nullptr) {
     context.service = view_->snapshot->services[route_->service].name;

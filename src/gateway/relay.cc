@@ -30,7 +30,7 @@ Task<Result<void>> Exchange::relay_response() {
   bool unknown_length = framing->kind == Kind::chunked || framing->kind == Kind::until_close;
   response_chunked_ = unknown_length && request_.minor >= 1;
   if (unknown_length && !response_chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
-  if (request_body_.ended() == false && upload_ != Upload::running) keep_alive_ = false;
+  if (!request_body_.ended() && upload_ != Upload::running) keep_alive_ = false;
 
   Buffer buffer =
       worker_.reactor().buffers().take(answer_begin_ > kSmallBufferBytes / 2 ? kLargeBufferBytes : kSmallBufferBytes);
