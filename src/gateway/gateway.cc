@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "gateway/resolve.h"
+#include "runtime/epoll_backend.h"
 
 namespace lotagate {
 namespace {
@@ -81,7 +82,9 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
     std::shared_lock lock(key_source_mutex_);
     if (key_source_) key_source_->request_refetch(issuer);
   };
-  for (std::uint32_t i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(i, *shared_));
+  for (std::uint32_t i = 0; i < workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, *shared_, std::make_unique<EpollBackend>()));
+  }
   auto bound = bind(*loaded);
   if (!bound) return bound;
 

@@ -32,10 +32,11 @@ access::AuthenticationSettings authentication_settings(const config::Config& con
 
 }  // namespace
 
-Worker::Worker(std::uint32_t index, Shared& shared)
+Worker::Worker(std::uint32_t index, Shared& shared, std::unique_ptr<Backend> backend)
     : index_(index),
       shared_(shared),
-      reactor_(backend_),
+      backend_(std::move(backend)),
+      reactor_(*backend_),
       metrics_(shared.metrics.shard(index)),
       log_(shared.log.shard(index)),
       limit_counters_(std::make_unique<std::array<LimitCounters, kMaxLimitSlots>>()) {}
@@ -43,18 +44,20 @@ Worker::Worker(std::uint32_t index, Shared& shared)
 Worker::~Worker() = default;
 
 std::expected<SocketAddress, int> Worker::listen(const SocketAddress& address, std::size_t listener_index) {
-  auto handle = backend_.listen(address);
+  auto handle = backend_->listen(address);
   if (!handle) return std::unexpected(handle.error());
   auto socket = std::make_unique<Socket>(reactor_, *handle);
   listeners_.push_back(std::make_unique<Listener>(Listener{std::move(socket), listener_index}));
-  return backend_.local_address(*handle);
+  return backend_->local_address(*handle);
 }
 
 void Worker::start(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys,
                    std::function<void()> ended) {
-  install(std::move(snapshot), std::move(keys));
+  begin(std::move(snapshot), std::move(keys));
   thread_ = std::thread([this, ended = std::move(ended)] {
-    run();
+    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+    while (!finished()) turn();
+    end();
     ended();
   });
 }
@@ -75,17 +78,21 @@ void Worker::drain(nanoseconds limit) {
   reactor_.post_remote([this, limit] { begin_drain(limit); });
 }
 
-void Worker::run() {
-  pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+void Worker::begin(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys) {
+  install(std::move(snapshot), std::move(keys));
   for (auto& listener : listeners_) {
     ++open_accept_loops_;
     spawn(*this, accept_loop(*listener));
   }
-  while (!finished()) {
-    reactor_.turn();
-    publish_gauges();
-    if (reactor_.now() >= cut_at_) cut_connections();
-  }
+}
+
+void Worker::turn() {
+  reactor_.turn();
+  publish_gauges();
+  if (reactor_.now() >= cut_at_) cut_connections();
+}
+
+void Worker::end() {
   for (auto& [address, pool] : pools_) pool->close_idle();
   publish_gauges();
   listeners_.clear();
@@ -192,7 +199,7 @@ Task<void> Worker::accept_loop(Listener& listener) {
   while (true) {
     auto wait = co_await listener.socket->readable(kNever);
     if (wait != Wait::ready) break;
-    auto taken = backend_.accept(listener.socket->handle());
+    auto taken = backend_->accept(listener.socket->handle());
     if (taken) {
       accepted(*taken, listener);
       continue;
@@ -218,7 +225,7 @@ void Worker::accepted(const Accepted& accepted, const Listener& listener) {
   if (open >= view_->snapshot->config.limits.connections) {
     shared_.connections.fetch_sub(1, std::memory_order_relaxed);
     metrics_.gauges.downstream_refused.add();
-    backend_.close(accepted.handle, true);
+    backend_->close(accepted.handle, true);
     return;
   }
   metrics_.gauges.downstream_open.add();

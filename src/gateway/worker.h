@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,7 +16,6 @@
 #include "config/snapshot.h"
 #include "gateway/ids.h"
 #include "gateway/shared.h"
-#include "runtime/epoll_backend.h"
 #include "runtime/event.h"
 #include "runtime/reactor.h"
 #include "runtime/socket.h"
@@ -42,17 +42,24 @@ struct WorkerView {
 
 class Worker {
  public:
-  Worker(std::uint32_t index, Shared& shared);
+  // `backend` is the worker's own: epoll in the product, a simulated network in tests.
+  Worker(std::uint32_t index, Shared& shared, std::unique_ptr<Backend> backend);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   // Before start(): binds one listener; the address it got, or the errno value.
   std::expected<SocketAddress, int> listen(const SocketAddress& address, std::size_t listener_index);
-  // `ended` is called on the worker's thread as its last act.
+  // Runs begin(), turn() until finished(), and end() on a thread of its own. `ended` is called there as the last act.
   void start(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys,
              std::function<void()> ended);
   void join();
+
+  // The parts of a worker's life, for whoever has the loop: its thread, or a simulation.
+  void begin(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys);
+  void turn();
+  bool finished() const;
+  void end();
 
   // Any thread.
   void adopt(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys);
@@ -90,7 +97,6 @@ class Worker {
     std::unique_ptr<Socket> socket;
     std::size_t index;
   };
-  void run();
   void begin_drain(nanoseconds limit);
   void cut_after(nanoseconds delay);
   void cut_connections();
@@ -99,11 +105,10 @@ class Worker {
   Task<void> accept_loop(Listener& listener);
   void accepted(const Accepted& accepted, const Listener& listener);
   void publish_gauges();
-  bool finished() const;
 
   std::uint32_t index_;
   Shared& shared_;
-  EpollBackend backend_;
+  std::unique_ptr<Backend> backend_;
   Reactor reactor_;
   telemetry::MetricsShard& metrics_;
   telemetry::AccessLog::Shard& log_;
