@@ -17,7 +17,8 @@ namespace lotagate::config {
 
 struct Listener {
   SocketAddress address;
-  std::vector<Network> trusted_proxies;  // peers whose X-Forwarded-For names the client
+  std::vector<Network> trusted_proxies;      // peers whose X-Forwarded-For names the client
+  std::optional<std::uint32_t> connections;  // open at once on this listener; nothing: only the process's cap
 };
 
 struct Url {  // http://host[:port][/path]; https is refused for endpoints until upstream TLS exists
@@ -31,6 +32,7 @@ struct Url {  // http://host[:port][/path]; https is refused for endpoints until
 struct Timeouts {                                          // of the listener's side and of connections kept
   milliseconds header = std::chrono::seconds(10);          // whole request head, absolute
   milliseconds body_progress = std::chrono::seconds(30);   // between two reads of a request body
+  milliseconds body_grace = std::chrono::seconds(10);      // waiting for a body before Limits::body_rate counts
   milliseconds write_progress = std::chrono::seconds(30);  // between two writes to a client
   milliseconds client_idle = std::chrono::seconds(60);
   milliseconds upstream_idle = std::chrono::seconds(50);
@@ -43,13 +45,16 @@ struct Limits {
   std::size_t target = 8 * 1024;
   std::size_t token = 8 * 1024;
   std::uint64_t body = 10ull * 1024 * 1024;
-  std::uint32_t connections = 10000;  // client connections of the whole process
+  std::uint32_t body_rate = 100;                 // bytes of a request body per second of waiting; 0: any
+  std::uint32_t connections = 10000;             // client connections of the whole process
+  std::uint32_t connections_per_address = 1000;  // of one client address (IPv6: /64); trusted proxies are exempt
 };
 
 struct ServiceTimeouts {
   milliseconds connect = std::chrono::seconds(2);
   milliseconds first_byte = std::chrono::seconds(30);
   milliseconds between_bytes = std::chrono::seconds(60);
+  milliseconds upgrade_idle = std::chrono::minutes(5);  // no byte in either direction of an upgraded connection
 };
 
 struct Service {
@@ -120,6 +125,7 @@ struct Route {
   std::optional<std::uint64_t> max_body;
   ErrorMode errors = ErrorMode::transform;
   bool forward_token = false;
+  bool websocket = false;  // `upgrade: [websocket]`
 };
 
 struct AccessLog {

@@ -16,13 +16,14 @@ struct KeyGroup {
 inline constexpr std::string_view kRootNames[] = {
     "listeners",      "admin",         "workers",     "timeouts",         "limits", "services",
     "authentication", "authorization", "rate_limits", "rate_limit_table", "routes", "access_log"};
-inline constexpr std::string_view kListenerNames[] = {"address", "trusted_proxies", "tls"};
+inline constexpr std::string_view kListenerNames[] = {"address", "trusted_proxies", "connections", "tls"};
 inline constexpr std::string_view kAdminNames[] = {"address"};
-inline constexpr std::string_view kTimeoutsNames[] = {"header",      "body_progress", "write_progress",
+inline constexpr std::string_view kTimeoutsNames[] = {"header",      "body_progress", "body_grace", "write_progress",
                                                       "client_idle", "upstream_idle", "drain"};
-inline constexpr std::string_view kLimitsNames[] = {"head", "fields", "target", "token", "body", "connections"};
+inline constexpr std::string_view kLimitsNames[] = {"head", "fields",    "target",      "token",
+                                                    "body", "body_rate", "connections", "connections_per_address"};
 inline constexpr std::string_view kServiceNames[] = {"endpoints", "timeouts"};
-inline constexpr std::string_view kServiceTimeoutsNames[] = {"connect", "first_byte", "between_bytes"};
+inline constexpr std::string_view kServiceTimeoutsNames[] = {"connect", "first_byte", "between_bytes", "upgrade_idle"};
 inline constexpr std::string_view kAuthenticationNames[] = {"clock_skew", "token_cache", "issuers"};
 inline constexpr std::string_view kIssuerNames[] = {"issuer", "audiences", "algorithms", "jwks"};
 inline constexpr std::string_view kJwksNames[] = {"url", "file", "refresh", "max_stale"};
@@ -31,9 +32,9 @@ inline constexpr std::string_view kUserManagementNames[] = {"url",       "token_
                                                             "stale_for", "timeout",    "max_users"};
 inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
-inline constexpr std::string_view kRouteNames[] = {"name",    "path",     "host",   "methods",
-                                                   "headers", "service",  "public", "require",
-                                                   "limits",  "max_body", "errors", "forward_token"};
+inline constexpr std::string_view kRouteNames[] = {"name",    "path",          "host",    "methods", "headers",
+                                                   "service", "public",        "require", "limits",  "max_body",
+                                                   "errors",  "forward_token", "upgrade"};
 inline constexpr std::string_view kAccessLogNames[] = {"file", "buffer"};
 
 inline constexpr KeyGroup kRootKeys{"", kRootNames};

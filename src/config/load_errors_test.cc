@@ -116,9 +116,11 @@ TEST_F(LoadErrors, Types) {
             (Messages{"1:12 expected a list of listeners, found `127.0.0.1:8080`"}));
   EXPECT_EQ(errors("admin: { address: 127.0.0.1:9901 }", "admin: 127.0.0.1:9901"),
             (Messages{"3:8 expected a map with address, found `127.0.0.1:9901`"}));
-  EXPECT_EQ(errors("timeouts: { header: 10s }", "timeouts:"),
-            (Messages{"5:1 expected a map with header, body_progress, write_progress, client_idle, upstream_idle, "
-                      "drain, found nothing"}));
+  EXPECT_EQ(
+      errors("timeouts: { header: 10s }", "timeouts:"),
+      (Messages{
+          "5:1 expected a map with header, body_progress, body_grace, write_progress, client_idle, upstream_idle, "
+          "drain, found nothing"}));
   EXPECT_EQ(errors("header: 10s", "header: [10s]"), (Messages{"5:21 expected a duration such as `30s`, found a list"}));
   EXPECT_EQ(errors("head: 32KiB", "head: { a: b }"), (Messages{"6:17 expected a size such as `10MiB`, found a map"}));
   EXPECT_EQ(errors("head: 32KiB", "fields: many"),
@@ -206,7 +208,7 @@ TEST_F(LoadErrors, Services) {
   EXPECT_EQ(
       errors("[ \"http://127.0.0.1:7001\" ]", "[ http://a ], timeouts: { connect: 2m, first_byte: x, total: 1s }"),
       (Messages{"8:58 `2m` is out of range: 10ms to 1m", "8:74 `x` is not a duration; write for example `30s`",
-                "8:77 unknown key `total`; known are connect, first_byte, between_bytes"}));
+                "8:77 unknown key `total`; known are connect, first_byte, between_bytes, upgrade_idle"}));
   EXPECT_EQ(errors("service: users\n", "service: user\n"),
             (Messages{"22:14 unknown service `user`; did you mean `users`?"}));
   EXPECT_EQ(errors("service: users\n", "service: billing\n"),
@@ -333,6 +335,11 @@ TEST_F(LoadErrors, Routes) {
             (Messages{"25:78 expected one of transform, passthrough, found `pass`",
                       "25:94 `10` has no unit; write for example `10MiB` (B, KiB, MiB, GiB, KB, MB or GB)",
                       "25:113 expected true or false, found `1`"}));
+  EXPECT_EQ(errors("path: /login", "path: /login, upgrade: [ web-socket, h2c ]"),
+            (Messages{"25:32 `web-socket` is not a protocol that can be upgraded to; did you mean `websocket`?",
+                      "25:44 `h2c` is not a protocol that can be upgraded to; known are websocket"}));
+  EXPECT_EQ(errors("path: /login", "path: /login, upgrade: [ websocket ]"),
+            (Messages{"25:21 `upgrade` needs GET among the route's `methods`: a WebSocket begins with one"}));
   EXPECT_EQ(errors("GET: users:read", "GET: read, PUT: [], POST: [ users:write, 'a:b:c' ], get: a:b"),
             (Messages{"23:21 `read` is not a permission, such as `models:read`",
                       "23:32 expected a permission or a list of permissions with at least one entry, found none",

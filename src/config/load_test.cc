@@ -15,15 +15,15 @@ using namespace std::chrono_literals;
 constexpr std::string_view kFull = R"(listeners:
   - address: 0.0.0.0:8080
     trusted_proxies: [ 10.0.0.0/8, "fd00::/8", 192.0.2.7 ]
-  - { address: "[::1]:0" }
+  - { address: "[::1]:0", connections: 20 }
 admin: { address: 127.0.0.1:9901 }
 workers: 3
-timeouts: { header: 1s, body_progress: 2s, write_progress: 3s, client_idle: 4m, upstream_idle: 5m, drain: 0 }
-limits: { head: 16KiB, fields: 50, target: 2KiB, token: 3KiB, body: 1GiB, connections: 500 }
+timeouts: { header: 1s, body_progress: 2s, body_grace: 6s, write_progress: 3s, client_idle: 4m, upstream_idle: 5m, drain: 0 }
+limits: { head: 16KiB, fields: 50, target: 2KiB, token: 3KiB, body: 1GiB, body_rate: 1KiB, connections: 500, connections_per_address: 50 }
 services:
   users:
     endpoints: [ "http://127.0.0.1:7001", "http://Users.Internal", "http://[::1]:7001" ]
-    timeouts: { connect: 1s, first_byte: 1m, between_bytes: 1h }
+    timeouts: { connect: 1s, first_byte: 1m, between_bytes: 1h, upgrade_idle: 2h }
   training: { endpoints: [ "http://127.0.0.1:7002" ] }
 authentication:
   clock_skew: 10s
@@ -60,7 +60,7 @@ routes:
     max_body: 0
     errors: passthrough
     forward_token: true
-  - { path: /api/v1/users, service: users, require: users:read }
+  - { path: /api/v1/users, service: users, require: users:read, upgrade: [ websocket ] }
   - { path: /api/v1/users, methods: [ OPTIONS ], service: users, public: true }
 access_log: { file: logs/access.log, buffer: 64KiB }
 )";
@@ -101,6 +101,7 @@ TEST_F(Load, TheProcess) {
   EXPECT_EQ(config.workers, 3u);
   EXPECT_EQ(config.timeouts.header, 1s);
   EXPECT_EQ(config.timeouts.body_progress, 2s);
+  EXPECT_EQ(config.timeouts.body_grace, 6s);
   EXPECT_EQ(config.timeouts.write_progress, 3s);
   EXPECT_EQ(config.timeouts.client_idle, 4min);
   EXPECT_EQ(config.timeouts.upstream_idle, 5min);
@@ -110,7 +111,11 @@ TEST_F(Load, TheProcess) {
   EXPECT_EQ(config.limits.target, 2u * 1024);
   EXPECT_EQ(config.limits.token, 3u * 1024);
   EXPECT_EQ(config.limits.body, 1ull << 30);
+  EXPECT_EQ(config.limits.body_rate, 1024u);
   EXPECT_EQ(config.limits.connections, 500u);
+  EXPECT_EQ(config.limits.connections_per_address, 50u);
+  EXPECT_FALSE(config.listeners[0].connections);
+  EXPECT_EQ(config.listeners[1].connections, 20u);
   EXPECT_EQ(config.access_log.file, folder_.path("logs/access.log"));
   EXPECT_EQ(config.access_log.buffer_bytes, 64u * 1024);
 }
@@ -129,6 +134,7 @@ TEST_F(Load, ServicesAndRateLimits) {
   EXPECT_EQ(users.timeouts.connect, 1s);
   EXPECT_EQ(users.timeouts.first_byte, 1min);
   EXPECT_EQ(users.timeouts.between_bytes, 1h);
+  EXPECT_EQ(users.timeouts.upgrade_idle, 2h);
   EXPECT_EQ(config.services[1].timeouts.first_byte, 30s);
 
   ASSERT_EQ(config.rate_limits.size(), 2u);
@@ -193,6 +199,7 @@ TEST_F(Load, Routes) {
   EXPECT_EQ(create.max_body, 0u);
   EXPECT_EQ(create.errors, ErrorMode::passthrough);
   EXPECT_TRUE(create.forward_token);
+  EXPECT_FALSE(create.websocket);
 
   const Route& rest = config.routes[1];
   EXPECT_EQ(rest.name, "/api/v1/users");
@@ -201,6 +208,7 @@ TEST_F(Load, Routes) {
   EXPECT_EQ(rest.require[0].method, "*");
   EXPECT_EQ(rest.require[0].permissions, (std::vector<std::string>{"users:read"}));
   EXPECT_FALSE(rest.max_body);
+  EXPECT_TRUE(rest.websocket);
   EXPECT_EQ(config.routes[2].name, "/api/v1/users (2)");
   EXPECT_TRUE(config.routes[2].is_public);
 }
@@ -217,6 +225,7 @@ TEST(LoadText, TheSmallestFileHasTheDocumentedDefaults) {
   EXPECT_EQ(config.workers, 0u);
   EXPECT_EQ(config.timeouts.header, 10s);
   EXPECT_EQ(config.timeouts.body_progress, 30s);
+  EXPECT_EQ(config.timeouts.body_grace, 10s);
   EXPECT_EQ(config.timeouts.write_progress, 30s);
   EXPECT_EQ(config.timeouts.client_idle, 60s);
   EXPECT_EQ(config.timeouts.upstream_idle, 50s);
@@ -226,10 +235,13 @@ TEST(LoadText, TheSmallestFileHasTheDocumentedDefaults) {
   EXPECT_EQ(config.limits.target, 8u * 1024);
   EXPECT_EQ(config.limits.token, 8u * 1024);
   EXPECT_EQ(config.limits.body, 10u * 1024 * 1024);
+  EXPECT_EQ(config.limits.body_rate, 100u);
   EXPECT_EQ(config.limits.connections, 10000u);
+  EXPECT_EQ(config.limits.connections_per_address, 1000u);
   EXPECT_EQ(config.services[0].timeouts.connect, 2s);
   EXPECT_EQ(config.services[0].timeouts.first_byte, 30s);
   EXPECT_EQ(config.services[0].timeouts.between_bytes, 60s);
+  EXPECT_EQ(config.services[0].timeouts.upgrade_idle, 5min);
   EXPECT_EQ(config.authentication.clock_skew, 30s);
   EXPECT_EQ(config.authentication.token_cache_bytes, 16u * 1024 * 1024);
   EXPECT_TRUE(config.authentication.issuers.empty());

@@ -26,6 +26,7 @@ constexpr NumberRange kTargetBytes{64, 60ull * 1024};
 constexpr NumberRange kTokenBytes{64, 60ull * 1024};
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
 constexpr NumberRange kConnections{1, 1'000'000};
+constexpr NumberRange kBodyRate{0, 1ull << 30};
 constexpr NumberRange kLogBufferBytes{64ull * 1024, 256ull * 1024 * 1024};
 
 std::optional<SocketAddress> read_address(MapReader& map) {
@@ -97,6 +98,9 @@ void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listen
     if (const YamlNode* proxies = map.find("trusted_proxies")) {
       read_trusted_proxies(problems, *proxies, listener.trusted_proxies);
     }
+    if (auto connections = map.number("connections", kConnections)) {
+      listener.connections = static_cast<std::uint32_t>(*connections);
+    }
     if (const YamlNode* tls = map.find("tls")) {
       problems.add(tls->key_at,
                    "`tls` is not supported yet; listen on a private address behind a server that ends TLS");
@@ -133,6 +137,7 @@ void read_timeouts(Problems& problems, const YamlNode& node, Timeouts& timeouts)
   MapReader map(problems, node, kTimeoutsKeys);
   set(timeouts.header, map.duration("header", kHeaderTimeout));
   set(timeouts.body_progress, map.duration("body_progress", kClientTimeout));
+  set(timeouts.body_grace, map.duration("body_grace", kClientTimeout));
   set(timeouts.write_progress, map.duration("write_progress", kClientTimeout));
   set(timeouts.client_idle, map.duration("client_idle", kClientTimeout));
   set(timeouts.upstream_idle, map.duration("upstream_idle", kClientTimeout));
@@ -146,7 +151,9 @@ void read_limits(Problems& problems, const YamlNode& node, Limits& limits) {
   set(limits.target, map.size("target", kTargetBytes));
   set(limits.token, map.size("token", kTokenBytes));
   set(limits.body, map.size("body", kBodyBytes));
+  set(limits.body_rate, map.size("body_rate", kBodyRate));
   set(limits.connections, map.number("connections", kConnections));
+  set(limits.connections_per_address, map.number("connections_per_address", kConnections));
 
   // Both are part of a head. A default shrinks with it; what is written down has to fit.
   auto check_against_head = [&](std::string_view key, std::size_t& value) {

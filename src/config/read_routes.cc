@@ -19,11 +19,13 @@ constexpr std::size_t kMaxHeaders = 16;
 constexpr std::size_t kMaxHeaderBytes = 1024;  // of a name and of a value
 constexpr std::size_t kMaxPermissions = 64;
 constexpr std::size_t kMaxLimits = 16;
+constexpr std::size_t kMaxUpgrades = 16;
 constexpr std::size_t kMaxNameBytes = 128;
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
 // TRACE and CONNECT are never forwarded; extension methods have no route of their own, but a route without `methods`
 // takes whatever the gateway lets in.
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+constexpr std::string_view kUpgrades[] = {"websocket"};
 constexpr std::string_view kErrorModes[] = {"transform", "passthrough"};  // in the order of ErrorMode
 
 // The same for every route: what routes refer to, and the names for hints.
@@ -44,6 +46,7 @@ class RouteReader {
   void read_headers(MapReader& map, Route& route);
   void read_service(MapReader& map, Route& route);
   void read_limits(MapReader& map, Route& route);
+  void read_upgrade(MapReader& map, Route& route);
   void read_require(MapReader& map, Route& route);
   std::vector<std::string> read_permissions(const YamlNode& node);
   void read_method_permissions(const YamlNode& node, Route& route);
@@ -74,6 +77,7 @@ Route RouteReader::read(const YamlNode& node, RouteOrigin& origin) {
   route.max_body = map.size("max_body", kBodyBytes);
   set(route.errors, map.choice("errors", kErrorModes));
   set(route.forward_token, map.boolean("forward_token"));
+  read_upgrade(map, route);
   if (is_public || map.find("public") == nullptr) check_protection(map, route);
   return route;
 }
@@ -189,6 +193,24 @@ void RouteReader::read_limits(MapReader& map, Route& route) {
     } else {
       route.limits.push_back(static_cast<std::size_t>(found - limit_names_.begin()));
     }
+  }
+}
+
+void RouteReader::read_upgrade(MapReader& map, Route& route) {
+  const YamlNode* node = map.find("upgrade");
+  if (node == nullptr) return;
+  const CollectionRule rule{.what = "a list of protocols", .most = kMaxUpgrades, .may_be_empty = true};
+  for (const YamlNode* item : read_texts(problems_, *node, rule)) {
+    if (item->text == kUpgrades[0]) {
+      route.websocket = true;
+    } else {
+      problems_.add(item->at, fmt::format("`{}` is not a protocol that can be upgraded to{}", shown(item->text),
+                                          hint_or_list(item->text, kUpgrades)));
+    }
+  }
+  bool takes_get = route.methods.empty() || std::ranges::find(route.methods, "GET") != route.methods.end();
+  if (route.websocket && !takes_get) {
+    problems_.add(node->key_at, "`upgrade` needs GET among the route's `methods`: a WebSocket begins with one");
   }
 }
 

@@ -16,7 +16,7 @@ constexpr std::size_t kMaxEndpoints = 256;
 constexpr std::size_t kMaxRateLimits = 1000;
 constexpr DurationRange kConnect{10ms, 1min};
 constexpr DurationRange kFirstByte{10ms, 1h};
-constexpr DurationRange kBetweenBytes{10ms, 24h};
+constexpr DurationRange kBetweenBytes{10ms, 24h};  // also of upgraded connections
 constexpr NumberRange kTokens{1, 1'000'000};
 constexpr double kMostPerSecond = 1'000'000;
 // A bucket is one 64-bit time in nanoseconds: the time to fill it from empty must stay far from overflow.
@@ -66,6 +66,7 @@ void read_services(Problems& problems, const YamlNode& node, std::vector<Service
       set(service.timeouts.connect, values.duration("connect", kConnect));
       set(service.timeouts.first_byte, values.duration("first_byte", kFirstByte));
       set(service.timeouts.between_bytes, values.duration("between_bytes", kBetweenBytes));
+      set(service.timeouts.upgrade_idle, values.duration("upgrade_idle", kBetweenBytes));
     }
     services.push_back(std::move(service));
   }

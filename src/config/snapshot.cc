@@ -61,6 +61,7 @@ CompiledRoute compile_route(const Route& route, const Config& config, const std:
                        .max_body = route.max_body.value_or(config.limits.body),
                        .errors = route.errors,
                        .forward_token = route.forward_token,
+                       .websocket = route.websocket,
                        .metrics_slot = hooks.metrics_slot(route.name, config.services[route.service].name)};
 }
 

@@ -47,6 +47,7 @@ struct CompiledRoute {
   std::uint64_t max_body;
   ErrorMode errors;
   bool forward_token;
+  bool websocket;
   std::uint32_t metrics_slot;
 };
 

@@ -56,6 +56,7 @@ Task<Result<void>> Exchange::handle(std::string_view head, std::string_view rest
     co_return Result<void>{};
   }
   CO_TRY_VOID(match_route());
+  CO_TRY_VOID(check_upgrade());
   CO_TRY_VOID(apply_limits(config::LimitKey::address));
   if (!route_->is_public) {
     CO_TRY_VOID(authenticate());
@@ -87,6 +88,7 @@ void Exchange::begin(Connection& connection) {
   peer_trusted_ = false;
   expects_continue_ = false;
   keep_alive_ = false;
+  upgrading_ = false;
   request_id_ = worker_.ids().id128(arena_);
   trace_id_ = {};
   trace_flags_ = {};
@@ -108,6 +110,7 @@ void Exchange::begin(Connection& connection) {
   status_ = 0;
   error_.reset();
   body_bytes_out_ = 0;
+  tunnel_bytes_in_ = 0;
   head_sent_ = false;
   response_chunked_ = false;
 }
@@ -158,7 +161,7 @@ void Exchange::record() {
     record.code = error_->code;
     record.reason = error_->reason;
   }
-  record.bytes_in = request_body_.octets();
+  record.bytes_in = request_body_.octets() + tunnel_bytes_in_;
   record.bytes_out = body_bytes_out_;
   record.duration = worker_.reactor().backend().now() - started_;
   record.upstream_duration = upstream_duration_;

@@ -1,6 +1,7 @@
 // One request and its answer, from the complete head to the log line. The steps are members, so that they can hand on
-// what they found; exchange.cc holds their order, admission.cc the checks, forward.cc and relay.cc the upstream side,
-// upstream_head.cc and answer.cc what is written. Pooled by the worker: reuse allocates nothing in steady state.
+// what they found; exchange.cc holds their order, admission.cc the checks, forward.cc, relay.cc and upgrade.cc the
+// upstream side, upstream_head.cc and answer.cc what is written. Pooled by the worker: reuse allocates nothing in
+// steady state.
 #pragma once
 
 #include <cstdint>
@@ -94,6 +95,11 @@ class Exchange final : public HangupListener {
   Task<std::string> read_error_body();
   void release_upstream();
 
+  // upgrade.cc: switching to WebSocket
+  Result<void> check_upgrade();
+  bool is_websocket_accepted() const;
+  Task<Result<void>> switch_protocols();
+
   // upstream_head.cc
   void write_upstream_head(http::HeadWriter& out);
   void write_forwarding(http::HeadWriter& out);
@@ -132,6 +138,7 @@ class Exchange final : public HangupListener {
   bool peer_trusted_ = false;
   bool expects_continue_ = false;
   bool keep_alive_ = false;
+  bool upgrading_ = false;  // asks for a WebSocket, on a route that allows it
   std::string_view request_id_;
   std::string_view trace_id_;
   std::string_view trace_flags_;
@@ -171,6 +178,7 @@ class Exchange final : public HangupListener {
   std::uint16_t status_ = 0;
   std::optional<Error> error_;
   std::uint64_t body_bytes_out_ = 0;
+  std::uint64_t tunnel_bytes_in_ = 0;
   bool head_sent_ = false;
   bool response_chunked_ = false;
 };

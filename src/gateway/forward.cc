@@ -27,7 +27,7 @@ Task<Result<void>> Exchange::forward() {
   forward_began_ = worker_.reactor().backend().now();
   Result<void> outcome;
   while (true) {
-    outcome = co_await attempt(attempts_ > 0);
+    outcome = co_await attempt(attempts_ > 0 || upgrading_);
     if (upload_done_) co_await stop_upload();
     if (outcome || head_sent_ || attempts_ >= 2 || client().cancelled()) break;
     if (!outcome.error().retry_safe || request_body_.filled() || !worker_.take_retry()) break;
@@ -80,6 +80,7 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
   if (!gathered->end) CO_TRY_VOID(start_upload());
   auto received = co_await receive_response_head();
   if (!received) co_return received;
+  if (response_.status == 101) co_return co_await switch_protocols();
   co_return co_await relay_response();
 }
 
@@ -194,7 +195,7 @@ Task<Result<void>> Exchange::receive_response_head() {
       auto complete = scan_response();
       if (!complete) co_return std::unexpected(complete.error());
       if (!*complete) break;
-      if (response_.status >= 200) co_return Result<void>{};
+      if (response_.status >= 200 || response_.status == 101) co_return Result<void>{};
       auto forwarded = co_await forward_interim();
       if (!forwarded) co_return forwarded;
     }
@@ -232,10 +233,10 @@ Result<bool> Exchange::scan_response() {
   return true;
 }
 
-// 1xx: 100 has been sent by ourselves, 101 was not asked for; others go on to clients that know them (RFC 9110 15.2).
+// 1xx: 100 has been sent by ourselves; others go on to clients that know them (RFC 9110 15.2).
 Task<Result<void>> Exchange::forward_interim() {
-  if (response_.status == 101 || ++interim_responses_ > kMaxInterimResponses) {
-    co_return upstream_failure(ErrorCode::upstream_invalid, "unexpected 1xx", false);
+  if (++interim_responses_ > kMaxInterimResponses) {
+    co_return upstream_failure(ErrorCode::upstream_invalid, "too many 1xx", false);
   }
   if (response_.status == 100 || request_.minor == 0) co_return Result<void>{};
   Buffer buffer = worker_.reactor().buffers().take(kLargeBufferBytes);

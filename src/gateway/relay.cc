@@ -54,7 +54,7 @@ Task<Result<void>> Exchange::relay_response() {
 // Keeps the connection if everything about the exchange was in order.
 void Exchange::release_upstream() {
   bool whole = response_body_.ended() && response_body_.leftover().empty();
-  bool request_done = upload_ == Upload::none || upload_ == Upload::complete;
+  bool request_done = !upgrading_ && (upload_ == Upload::none || upload_ == Upload::complete);
   bool until_close = response_.minor == 0 || !http::keeps_alive(response_.fields, response_.minor);
   if (whole && request_done && !until_close) {
     pool_->put_back(std::move(upstream_), view_->snapshot->config.timeouts.upstream_idle);

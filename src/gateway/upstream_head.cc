@@ -63,6 +63,7 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
   using Kind = http::Framing::Kind;
   if (request_framing_.kind == Kind::length) out.field("Content-Length", request_framing_.length);
   if (request_framing_.kind == Kind::chunked) out.text("Transfer-Encoding: chunked\r\n");
+  if (upgrading_) out.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   write_forwarding(out);
   write_identity(out);
   write_trace(out);
