@@ -39,8 +39,9 @@ Result<void> Exchange::read_request(std::string_view head, std::string_view rest
   TRY(framing, http::request_framing(request_));
   TRY_VOID(check_fields());
   request_framing_ = framing;
-  auto progress = view_->snapshot->config.timeouts.body_progress;
-  request_body_.begin(client(), framing, rest, progress, limits.body);
+  const config::Timeouts& timeouts = view_->snapshot->config.timeouts;
+  request_body_.begin(client(), framing, rest, timeouts.body_progress, limits.body);
+  request_body_.require_rate(limits.body_rate, timeouts.body_grace);
   keep_alive_ = http::keeps_alive(request_.fields, request_.minor) && !worker_.draining();
   return {};
 }
@@ -50,6 +51,7 @@ Result<void> Exchange::check_fields() {
     return fail(ErrorCode::not_implemented, Origin::downstream, "method");
   }
   TRY_VOID(http::check_nominations(request_.fields));
+  TRY_VOID(check_max_forwards());
   for (auto id : {http::FieldName::authorization, http::FieldName::content_type}) {
     if (request_.fields.count(id) > 1) return bad_request("repeated Authorization or Content-Type");
   }
@@ -64,6 +66,14 @@ Result<void> Exchange::check_fields() {
     expects_continue_ = request_.minor >= 1;  // RFC 9110 10.1.1: ignored in HTTP/1.0
   }
   return {};
+}
+
+// OPTIONS counts its hops down; at 0 the gateway itself is the one that is asked (P12). Elsewhere the field says nothing.
+Result<void> Exchange::check_max_forwards() {
+  if (request_.method != "OPTIONS" || request_.fields.count(http::FieldName::max_forwards) == 0) return {};
+  const http::Field* field = request_.fields.only(http::FieldName::max_forwards);
+  if (field != nullptr) max_forwards_ = parse_decimal(field->value);
+  return max_forwards_ ? Result<void>{} : bad_request("Max-Forwards");
 }
 
 // Behind a trusted proxy the client is whom that proxy names, and its request id is taken over.

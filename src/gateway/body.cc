@@ -44,7 +44,13 @@ void BodyStream::begin(Socket& socket, http::Framing framing, std::string_view b
   buffered_ = buffered;
   progress_ = progress;
   max_bytes_ = max_bytes;
+  least_rate_ = 0;
   rewind();
+}
+
+void BodyStream::require_rate(std::uint32_t bytes_per_second, nanoseconds grace) {
+  least_rate_ = bytes_per_second;
+  grace_ = grace;
 }
 
 void BodyStream::rewind() {
@@ -52,6 +58,7 @@ void BodyStream::rewind() {
   pending_ = buffered_;
   left_ = framing_.length;
   octets_ = 0;
+  waited_ = nanoseconds(0);
   ended_ = !framing_.has_body() || (framing_.kind == http::Framing::Kind::length && left_ == 0);
   filled_ = false;
   stream_closed_ = false;
@@ -113,11 +120,20 @@ std::size_t BodyStream::window_bytes() const {
   return small ? kSmallBufferBytes : kLargeBufferBytes;
 }
 
+MonotonicTime BodyStream::fill_deadline() const {
+  MonotonicTime now = reactor_.now();
+  if (least_rate_ == 0) return now + progress_;
+  nanoseconds allowed = grace_ + seconds(octets_ / least_rate_);
+  return now + std::clamp(allowed - waited_, nanoseconds(0), progress_);
+}
+
 Task<Result<void>> BodyStream::fill() {
   if (!window_) window_ = reactor_.buffers().take(window_bytes());
   filled_ = true;
   while (true) {
-    auto wait = co_await socket_->readable(reactor_.now() + progress_);
+    MonotonicTime began = reactor_.now();
+    auto wait = co_await socket_->readable(fill_deadline());
+    waited_ += reactor_.now() - began;
     if (wait != Wait::ready) co_return std::unexpected(wait_error(side_, wait, *socket_));
     std::size_t room = window_.capacity();
     // Never past the end: what follows belongs to the next message, which has a buffer of its own.

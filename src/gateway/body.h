@@ -37,6 +37,10 @@ class BodyStream {
   void begin(Socket& socket, http::Framing framing, std::string_view buffered, nanoseconds progress,
              std::uint64_t max_bytes);
 
+  // The octets have to come at `bytes_per_second` at least (0: at any rate), counted over the time that fill() waits
+  // for them beyond `grace`. What the reader's own slowness costs does not count (S03).
+  void require_rate(std::uint32_t bytes_per_second, nanoseconds grace);
+
   // Lowers the limit: the route's, once it is known.
   void limit(std::uint64_t max_bytes) { max_bytes_ = max_bytes; }
 
@@ -64,6 +68,7 @@ class BodyStream {
   Result<Piece> next_chunked();
   Result<Piece> next_counted();
   Result<void> count(std::size_t octets);
+  MonotonicTime fill_deadline() const;
   std::size_t window_bytes() const;
 
   Reactor& reactor_;
@@ -74,6 +79,9 @@ class BodyStream {
   std::string_view buffered_;
   std::string_view pending_;  // received, not yet handed out
   nanoseconds progress_{0};
+  std::uint32_t least_rate_ = 0;  // bytes per second
+  nanoseconds grace_{0};
+  nanoseconds waited_{0};  // in fill(), so far
   std::uint64_t max_bytes_ = 0;
   std::uint64_t left_ = 0;  // of kind length
   std::uint64_t octets_ = 0;

@@ -50,7 +50,7 @@ void Exchange::salvage(std::string_view head) {
 // The whole life of a request. The first error ends it.
 Task<Result<void>> Exchange::handle(std::string_view head, std::string_view rest) {
   CO_TRY_VOID(read_request(head, rest));
-  if (target_.path == "*") {
+  if (target_.path == "*" || max_forwards_ == 0) {
     bool sent = co_await answer_options();
     keep_alive_ = keep_alive_ && sent;
     co_return Result<void>{};
@@ -87,6 +87,7 @@ void Exchange::begin(Connection& connection) {
   client_ip_ = connection.peer().ip;
   peer_trusted_ = false;
   expects_continue_ = false;
+  max_forwards_.reset();
   keep_alive_ = false;
   upgrading_ = false;
   request_id_ = worker_.ids().id128(arena_);

@@ -63,6 +63,7 @@ class Exchange final : public HangupListener {
   // admission.cc: may this request be forwarded, and where
   Result<void> read_request(std::string_view head, std::string_view rest);
   Result<void> check_fields();
+  Result<void> check_max_forwards();
   void identify_client();
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
@@ -137,6 +138,7 @@ class Exchange final : public HangupListener {
   IpAddress client_ip_;
   bool peer_trusted_ = false;
   bool expects_continue_ = false;
+  std::optional<std::uint64_t> max_forwards_;  // of OPTIONS (RFC 9110 7.6.2)
   bool keep_alive_ = false;
   bool upgrading_ = false;  // asks for a WebSocket, on a route that allows it
   std::string_view request_id_;

@@ -52,6 +52,12 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
       case http::FieldName::x_request_id:
       case http::FieldName::traceparent:
       case http::FieldName::gateway_owned: continue;
+      case http::FieldName::max_forwards:
+        if (max_forwards_) {
+          out.field(field.name, *max_forwards_ - 1);
+          continue;
+        }
+        break;
       case http::FieldName::authorization:
         if (!route_->forward_token) continue;
         break;
