@@ -48,7 +48,7 @@ Task<Result<void>> Exchange::forward() {
 Task<Result<void>> Exchange::attempt(bool fresh) {
   auto& service = view_->services[route_->service];
   ++attempts_;
-  std::size_t index = worker_.pick_index(service);
+  std::size_t index = worker_.pick_index(service, attempts_ > 1 ? pool_ : nullptr);
   if (index == service.endpoints.size()) {
     co_return upstream_failure(ErrorCode::upstream_unreachable, "service has no address", false);
   }

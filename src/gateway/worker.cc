@@ -160,16 +160,21 @@ upstream::EndpointPool& Worker::pool_for(const config::ServiceEndpoint& endpoint
   return *pool;
 }
 
-std::size_t Worker::pick_index(WorkerView::Service& service) {
+std::size_t Worker::pick_index(WorkerView::Service& service, const upstream::EndpointPool* tried) {
   std::size_t count = service.endpoints.size();
   if (count <= 1) return 0;
   std::size_t first = service.next;
   service.next = (service.next + 1) % count;
+  std::size_t fallback = first;
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t index = (first + i) % count;
-    if (!service.endpoints[index]->suspect()) return index;
+    if (service.endpoints[index]->suspect()) continue;
+    if (service.endpoints[index] != tried) return index;
+    fallback = index;
   }
-  return first;
+  // All others are suspect. So is `tried` if its connect failed just now: then an older suspicion is the better chance.
+  if (service.endpoints[fallback] == tried && tried->suspect()) return (fallback + 1) % count;
+  return fallback;
 }
 
 upstream::EndpointPool* Worker::pick(WorkerView::Service& service) {

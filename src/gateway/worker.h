@@ -82,8 +82,9 @@ class Worker {
   void give_back(std::unique_ptr<Exchange> exchange);
   void forget(Connection& connection);
   LimitCounters& limit_counters(std::uint32_t slot) { return (*limit_counters_)[slot]; }
-  // The endpoint for the next attempt: round robin, suspect ones last. endpoints.size() if there are none.
-  std::size_t pick_index(WorkerView::Service& service);
+  // The endpoint for the next attempt: round robin, suspect ones last; `tried`, where the last attempt failed, only if
+  // all others are suspect. endpoints.size() if there are none.
+  std::size_t pick_index(WorkerView::Service& service, const upstream::EndpointPool* tried = nullptr);
   upstream::EndpointPool* pick(WorkerView::Service& service);
   // A retry is allowed while retries stay below a fifth of the requests (P09).
   bool take_retry();
