@@ -68,7 +68,8 @@ Result<void> Exchange::check_fields() {
   return {};
 }
 
-// OPTIONS counts its hops down; at 0 the gateway itself is the one that is asked (P12). Elsewhere the field says nothing.
+// OPTIONS counts its hops down; at 0 the gateway itself is the one that is asked (P12). Elsewhere the field says
+// nothing.
 Result<void> Exchange::check_max_forwards() {
   if (request_.method != "OPTIONS" || request_.fields.count(http::FieldName::max_forwards) == 0) return {};
   const http::Field* field = request_.fields.only(http::FieldName::max_forwards);

@@ -25,7 +25,7 @@ Connection::Connection(Worker& worker, const Accepted& accepted, std::size_t lis
       peer_text_bytes_(format_ip(peer_.ip, peer_text_).size()),
       listener_index_(listener_index) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() { become_busy(); }
 
 FramePool& Connection::frames() { return worker_.frames(); }
 
@@ -48,10 +48,27 @@ void Connection::cut(const Error& error) {
 }
 
 Task<void> Connection::run() {
+  if (refusal) {
+    co_await refuse();
+    co_return;
+  }
   bool keep = true;
   while (keep) {
     keep = co_await serve_one();
   }
+}
+
+// No request is read: there is no room for its connection.
+Task<void> Connection::refuse() {
+  head_began_ = worker_.reactor().now();
+  auto exchange = worker_.take_exchange();
+  co_await exchange->refuse(*this, {}, *refusal);
+  worker_.give_back(std::move(exchange));
+  co_await linger();
+}
+
+void Connection::become_busy() {
+  if (linked()) worker_.idle_connections().remove(*this);
 }
 
 // One request. True if another may follow.
@@ -85,7 +102,7 @@ Task<Connection::HeadStatus> Connection::receive_head() {
   const auto timeouts = worker_.view().snapshot->config.timeouts;
   MonotonicTime now = worker_.reactor().now();
   bool begun = begin_ < end_;
-  idle_ = !begun;
+  if (!begun) worker_.idle_connections().add(*this);
   MonotonicTime deadline = now + (begun || requests_ == 0 ? timeouts.header : timeouts.client_idle);
   if (begun) {
     head_began_ = worker_.reactor().backend().now();
@@ -95,16 +112,17 @@ Task<Connection::HeadStatus> Connection::receive_head() {
   while (true) {
     auto wait = co_await socket_.readable(deadline);
     if (wait != Wait::ready) {
+      become_busy();
       if (wait == Wait::cancelled || !begun) co_return HeadStatus::closed;
       co_return fail_head(ErrorCode::request_timeout, "head not complete in time");
     }
     if (!make_room()) co_return fail_head(ErrorCode::headers_too_large, "head too large");
     IoResult result = socket_.try_receive({input_.data() + end_, input_.capacity() - end_});
     if (result.status == IoStatus::would_block) continue;
+    become_busy();
     if (result.status != IoStatus::ok) co_return HeadStatus::closed;
     if (!begun) {
       begun = true;
-      idle_ = false;
       head_began_ = worker_.reactor().backend().now();
       deadline = worker_.reactor().now() + timeouts.header;  // absolute: no byte moves it again (S02)
     }

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "gateway/body.h"
+#include "gateway/idle_connections.h"
 #include "http/head.h"
 #include "runtime/socket.h"
 #include "runtime/task.h"
@@ -17,7 +18,7 @@ namespace lotagate {
 class Worker;
 class Exchange;
 
-class Connection {
+class Connection : public IdleLink {
  public:
   Connection(Worker& worker, const Accepted& accepted, std::size_t listener_index);
   ~Connection();
@@ -33,14 +34,17 @@ class Connection {
   std::string_view peer_text() const { return {peer_text_, peer_text_bytes_}; }
   std::size_t listener_index() const { return listener_index_; }
   // Waiting for a request, none begun.
-  bool idle() const { return idle_; }
+  bool idle() const { return linked(); }
   // Ends whatever it does: the exchange's upstream too.
   void cut(const Error& error);
 
   // Keeps what was received behind the request that just ended, as the start of the next.
   void carry_over(std::string_view leftover);
 
-  std::size_t index = 0;  // in the worker's list
+  std::size_t index = 0;         // in the worker's list
+  bool counted = false;          // among the open connections of the process and the listener
+  bool counted_address = false;  // among those of its address
+  std::optional<Error> refusal;  // why it is only told so and closed
 
  private:
   friend class Exchange;
@@ -49,6 +53,8 @@ class Connection {
   enum class HeadStatus : std::uint8_t { complete, closed, failed };
 
   Task<void> run();
+  Task<void> refuse();
+  void become_busy();
   Task<bool> serve_one();
   // Receives until a whole head lies at head(). `failed`: head_error_ says why.
   Task<HeadStatus> receive_head();
@@ -76,7 +82,6 @@ class Connection {
   MonotonicTime head_began_{};
   std::uint64_t requests_ = 0;
   Exchange* exchange_ = nullptr;  // the one that runs
-  bool idle_ = true;
 };
 
 }  // namespace lotagate

@@ -95,8 +95,12 @@ BodySink::Kind Exchange::request_sink_kind() const {
 }
 
 Task<Result<void>> Exchange::connect(upstream::EndpointPool& pool) {
-  upstream_ = pool.begin_connect();
-  if (!upstream_) co_return upstream_failure(ErrorCode::upstream_unreachable, "connect failed", true);
+  auto begun = worker_.begin_connect(pool);
+  if (!begun && begun.error() == upstream::ConnectFailure::no_descriptors) {
+    co_return fail(ErrorCode::overloaded, Origin::internal, "no descriptors");
+  }
+  if (!begun) co_return upstream_failure(ErrorCode::upstream_unreachable, "connect failed", true);
+  upstream_ = std::move(*begun);
   auto wait = co_await upstream_->socket.writable(worker_.reactor().now() + service_timeouts().connect);
   if (wait == Wait::cancelled) co_return std::unexpected(wait_error(Side::upstream, wait, upstream_->socket));
   if (wait == Wait::timed_out) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "gateway/resolve.h"
@@ -35,6 +36,22 @@ std::string instance_name() {
   Arena arena(64);
   IdSource ids;
   return "lotagate-" + std::string(ids.id64(arena));
+}
+
+constexpr std::size_t kWorkerDescriptors = 2;  // epoll and its wake-up, beside the listeners
+
+// How many client connections the process has descriptors for: two each, one towards the client and one towards a
+// service, beside what is open already, what the workers take (`planned`), and what key fetches and scrapes come to
+// need.
+std::uint32_t connection_capacity(std::size_t planned) {
+  constexpr std::size_t kReserve = 16;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return UINT32_MAX;
+  std::error_code error;
+  auto open = static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd", error), {}));
+  std::size_t taken = open + planned + kReserve;
+  std::size_t left = limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(left / 2, 1, UINT32_MAX));
 }
 
 // Connections know their listener by its position: only a restart may change the positions.
@@ -77,16 +94,22 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   log_ = std::move(*log);
   metrics_ = std::make_unique<telemetry::Metrics>(workers);
   buckets_ = std::make_unique<limit::BucketTable>(loaded->rate_limit_table.memory_bytes);
-  shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name());
-  shared_->request_key_refetch = [this](std::uint32_t issuer) {
+  auto refetch = [this](std::uint32_t issuer) {
     std::shared_lock lock(key_source_mutex_);
     if (key_source_) key_source_->request_refetch(issuer);
   };
+  std::uint32_t capacity = connection_capacity(workers * (kWorkerDescriptors + loaded->listeners.size()));
+  shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name(), refetch, capacity);
   for (std::uint32_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, *shared_, std::make_unique<EpollBackend>()));
   }
   auto bound = bind(*loaded);
   if (!bound) return bound;
+  if (capacity < loaded->limits.connections) {
+    spdlog::warn(
+        "descriptors suffice for {} client connections, not {} (limits.connections); raise the limit (ulimit -n)",
+        capacity, loaded->limits.connections);
+  }
 
   snapshot_ = compile(std::move(*loaded));
   start_key_source(nullptr);

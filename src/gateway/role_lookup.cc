@@ -73,8 +73,9 @@ std::unexpected<Error> unavailable(std::string_view reason) {
 }
 
 Task<Result<void>> connect(RoleLookup& lookup) {
-  lookup.connection = lookup.pool->begin_connect();
-  if (!lookup.connection) co_return unavailable("service unreachable");
+  auto begun = lookup.worker.begin_connect(*lookup.pool);
+  if (!begun) co_return unavailable("service unreachable");
+  lookup.connection = std::move(*begun);
   auto wait = co_await lookup.connection->socket.writable(lookup.deadline);
   if (wait != Wait::ready || !lookup.pool->finish_connect(*lookup.connection)) {
     co_return unavailable("service unreachable");

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/connection_caps.h"
 #include "limit/bucket_table.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
@@ -29,7 +30,7 @@ struct Shared {
   limit::BucketTable& buckets;
   std::string instance;  // our name in Via, unique to this process: seeing it again is a loop
   std::function<void(std::uint32_t issuer)> request_key_refetch;
-  std::atomic<std::uint32_t> connections{0};  // client connections of all workers
+  ConnectionCaps connections;  // client connections of all workers
 };
 
 }  // namespace lotagate

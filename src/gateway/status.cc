@@ -144,7 +144,7 @@ std::string Gateway::status_json() {
   json.text("started", rfc3339(started_));
   json.text("state", draining_ ? "draining" : "running");
   json.number("workers", process.workers);
-  json.number("client_connections", shared_->connections.load());
+  json.number("client_connections", shared_->connections.open());
   json.begin_array("listeners");
   for (const auto& address : bound_) json.element(to_string(address));
   json.end_array();

@@ -14,10 +14,20 @@ namespace {
 
 // Without descriptors an accept would fail at once again and again: let some connections end first (S08).
 constexpr milliseconds kAcceptPause{100};
+constexpr seconds kWarnEvery{10};
+constexpr std::size_t kEvictedAtOnce = 32;  // a flood costs one turn for so many of its connections
+constexpr std::size_t kMostRefusing = 64;
 constexpr std::size_t kKeptExchanges = 256;
 constexpr seconds kCutGrace{1};
 
 Error draining_error() { return {.code = ErrorCode::draining, .origin = Origin::internal, .reason = "drain limit"}; }
+
+Error overloaded_error(ConnectionCaps::Verdict verdict) {
+  std::string_view reason = "connections of the process";
+  if (verdict == ConnectionCaps::Verdict::listener_full) reason = "connections of the listener";
+  if (verdict == ConnectionCaps::Verdict::address_full) reason = "connections of the address";
+  return {.code = ErrorCode::overloaded, .origin = Origin::internal, .reason = reason};
+}
 
 access::AuthenticationSettings authentication_settings(const config::Config& config) {
   access::AuthenticationSettings settings;
@@ -206,14 +216,20 @@ Task<void> Worker::accept_loop(Listener& listener) {
     if (wait != Wait::ready) break;
     auto taken = backend_->accept(listener.socket->handle());
     if (taken) {
-      accepted(*taken, listener);
+      auto verdict = admit(*taken, listener);
+      if (verdict == ConnectionCaps::Verdict::process_full && evict_idle()) {
+        co_await NextTurn(reactor_);
+        verdict = admit(*taken, listener);
+      }
+      open(*taken, listener, verdict);
       continue;
     }
     if (taken.error() == AcceptStatus::would_block) {
       listener.socket->nothing_to_read();
     } else if (taken.error() == AcceptStatus::no_descriptors) {
       metrics_.gauges.downstream_refused.add();
-      spdlog::warn("no descriptors left: accepting pauses");
+      warn_about_descriptors();
+      evict_idle();
       co_await Sleep(reactor_, kAcceptPause);
     } else if (taken.error() == AcceptStatus::failed) {
       spdlog::error("a listener failed");
@@ -224,17 +240,39 @@ Task<void> Worker::accept_loop(Listener& listener) {
   --open_accept_loops_;
 }
 
-void Worker::accepted(const Accepted& accepted, const Listener& listener) {
-  std::uint32_t open = shared_.connections.fetch_add(1, std::memory_order_relaxed);
+// Peers that speak for many clients have no cap of their own.
+bool Worker::is_exempt(const IpAddress& address, const Listener& listener) const {
+  const auto& trusted = view_->snapshot->config.listeners[listener.index].trusted_proxies;
+  return std::ranges::any_of(trusted, [&](const Network& network) { return network.contains(address); });
+}
+
+ConnectionCaps::Verdict Worker::admit(const Accepted& accepted, const Listener& listener) {
+  const config::Config& config = view_->snapshot->config;
+  ConnectionCaps::Limits limits{.process = config.limits.connections,
+                                .listener = config.listeners[listener.index].connections,
+                                .address = config.limits.connections_per_address};
+  if (is_exempt(accepted.peer.ip, listener)) limits.address.reset();
+  return shared_.connections.enter(accepted.peer.ip, listener.index, limits);
+}
+
+// Serves the connection, or tells it that there is no room; only a few at a time are told.
+void Worker::open(const Accepted& accepted, const Listener& listener, ConnectionCaps::Verdict verdict) {
   metrics_.gauges.downstream_accepted.add();
-  if (open >= view_->snapshot->config.limits.connections) {
-    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  bool admitted = verdict == ConnectionCaps::Verdict::admitted;
+  if (!admitted) {
     metrics_.gauges.downstream_refused.add();
-    backend_->close(accepted.handle, true);
-    return;
+    std::size_t most = std::min<std::size_t>(kMostRefusing, shared_.connections.capacity() / 16 + 1);
+    if (refusing_ >= most || draining_) {
+      backend_->close(accepted.handle, true);
+      return;
+    }
+    ++refusing_;
   }
   metrics_.gauges.downstream_open.add();
   auto connection = std::make_unique<Connection>(*this, accepted, listener.index);
+  connection->counted = admitted;
+  connection->counted_address = admitted && !is_exempt(accepted.peer.ip, listener);
+  if (!admitted) connection->refusal = overloaded_error(verdict);
   connection->index = connections_.size();
   connections_.push_back(connection.get());
   spawn(*this, Connection::serve(*this, std::move(connection)));
@@ -245,7 +283,38 @@ void Worker::forget(Connection& connection) {
   connections_[connection.index]->index = connection.index;
   connections_.pop_back();
   metrics_.gauges.downstream_open.sub();
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  if (connection.counted) {
+    shared_.connections.leave(connection.peer().ip, connection.listener_index(), connection.counted_address);
+  } else {
+    --refusing_;
+  }
+}
+
+// Cuts those that have waited longest for a request; they are gone in the next turn. False if there are none.
+bool Worker::evict_idle() {
+  bool any = false;
+  for (std::size_t i = 0; i < kEvictedAtOnce; ++i) {
+    auto* oldest = static_cast<Connection*>(idle_connections_.oldest());
+    if (oldest == nullptr) break;
+    idle_connections_.remove(*oldest);
+    oldest->cut(overloaded_error(ConnectionCaps::Verdict::process_full));
+    any = true;
+  }
+  return any;
+}
+
+upstream::EndpointPool::Begun Worker::begin_connect(upstream::EndpointPool& pool) {
+  auto begun = pool.begin_connect();
+  if (begun || begun.error() != upstream::ConnectFailure::no_descriptors) return begun;
+  warn_about_descriptors();
+  for (auto& [address, other] : pools_) other->close_idle();
+  return pool.begin_connect();
+}
+
+void Worker::warn_about_descriptors() {
+  if (reactor_.now() - warned_at_ < kWarnEvery && warned_at_ != MonotonicTime()) return;
+  warned_at_ = reactor_.now();
+  spdlog::warn("no descriptors left: accepting pauses; raise the limit (ulimit -n) or lower limits.connections");
 }
 
 // Copies what is counted elsewhere to where a scrape can read it: a handful of stores a turn.

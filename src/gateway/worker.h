@@ -14,6 +14,7 @@
 
 #include "access/authenticator.h"
 #include "config/snapshot.h"
+#include "gateway/idle_connections.h"
 #include "gateway/ids.h"
 #include "gateway/shared.h"
 #include "runtime/event.h"
@@ -89,6 +90,9 @@ class Worker {
   // A retry is allowed while retries stay below a fifth of the requests (P09).
   bool take_retry();
   void count_request() { ++requests_; }
+  IdleConnections& idle_connections() { return idle_connections_; }
+  // A new connection of `pool`; if descriptors are lacking, idle upstream connections make room.
+  upstream::EndpointPool::Begun begin_connect(upstream::EndpointPool& pool);
   // Background tasks of this worker (role look-ups) that must end before it does.
   void task_started() { ++tasks_; }
   void task_ended() { --tasks_; }
@@ -104,7 +108,11 @@ class Worker {
   void install(std::shared_ptr<const config::Snapshot> snapshot, std::shared_ptr<const access::KeyRing> keys);
   upstream::EndpointPool& pool_for(const config::ServiceEndpoint& endpoint);
   Task<void> accept_loop(Listener& listener);
-  void accepted(const Accepted& accepted, const Listener& listener);
+  ConnectionCaps::Verdict admit(const Accepted& accepted, const Listener& listener);
+  void open(const Accepted& accepted, const Listener& listener, ConnectionCaps::Verdict verdict);
+  bool is_exempt(const IpAddress& address, const Listener& listener) const;
+  bool evict_idle();
+  void warn_about_descriptors();
   void publish_gauges();
 
   std::uint32_t index_;
@@ -121,6 +129,9 @@ class Worker {
   std::unique_ptr<access::Authenticator> authenticator_;
   std::vector<std::unique_ptr<Exchange>> free_exchanges_;
   std::vector<Connection*> connections_;
+  IdleConnections idle_connections_;
+  std::size_t refusing_ = 0;  // connections that are being told that there is no room
+  MonotonicTime warned_at_{};
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::size_t open_accept_loops_ = 0;
   std::unique_ptr<std::array<LimitCounters, kMaxLimitSlots>> limit_counters_;

@@ -42,6 +42,18 @@ class OneShotEvent {
   std::coroutine_handle<> waiter_;
 };
 
+// Suspends until the next turn of the loop: what was queued before has run by then.
+class NextTurn {
+ public:
+  explicit NextTurn(Reactor& reactor) : reactor_(reactor) {}
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) noexcept { reactor_.post(coroutine); }
+  void await_resume() noexcept {}
+
+ private:
+  Reactor& reactor_;
+};
+
 // Suspends for `delay`.
 class Sleep {
  public:

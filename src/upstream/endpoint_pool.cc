@@ -1,8 +1,17 @@
 #include "upstream/endpoint_pool.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace lotagate::upstream {
+namespace {
+
+// Descriptors, memory or local ports.
+bool is_own_lack(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
+}
+
+}  // namespace
 
 UpstreamConnection::UpstreamConnection(EndpointPool& pool, Reactor& reactor, SocketHandle handle)
     : socket(reactor, handle), pool_(pool) {
@@ -45,11 +54,12 @@ std::unique_ptr<UpstreamConnection> EndpointPool::take_idle() {
   return nullptr;
 }
 
-std::unique_ptr<UpstreamConnection> EndpointPool::begin_connect() {
+EndpointPool::Begun EndpointPool::begin_connect() {
   auto handle = reactor_.backend().connect(address_);
+  if (!handle && is_own_lack(handle.error())) return std::unexpected(ConnectFailure::no_descriptors);
   if (!handle) {
     connect_failed();
-    return nullptr;
+    return std::unexpected(ConnectFailure::unreachable);
   }
   ++counters_.connects;
   auto connection = std::make_unique<UpstreamConnection>(*this, reactor_, *handle);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,12 @@ struct PoolCounters {
 };
 
 class EndpointPool;
+
+// Why a connect was not even begun.
+enum class ConnectFailure : std::uint8_t {
+  unreachable,     // the system knows at once that nobody is there
+  no_descriptors,  // our own lack: says nothing about the endpoint
+};
 
 // One connection to an endpoint. Owned by whoever uses it, or by the pool while idle.
 class UpstreamConnection final : public HangupListener {
@@ -50,9 +57,9 @@ class EndpointPool {
 
   // A living idle connection, or null.
   std::unique_ptr<UpstreamConnection> take_idle();
-  // Starts a new connection: writable tells when it is decided, finish_connect() how. Null if the system refuses
-  // at once.
-  std::unique_ptr<UpstreamConnection> begin_connect();
+  // Starts a new connection: writable tells when it is decided, finish_connect() how.
+  using Begun = std::expected<std::unique_ptr<UpstreamConnection>, ConnectFailure>;
+  Begun begin_connect();
   bool finish_connect(UpstreamConnection& connection);
   // Only for a connection whose exchange ended without anything odd: whole request written, whole answer read.
   void put_back(std::unique_ptr<UpstreamConnection> connection, milliseconds idle_timeout);
