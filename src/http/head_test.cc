@@ -139,6 +139,13 @@ TEST(RequestHead, L02BareCrIsRefused) {
       {with_field("X: a\r"), "bad_request"},
       {with_field("X\r: a"), "bad_request"},
       {with_field("\rX: a"), "bad_request"},
+      {with_field("X:\ra"), "bad_request"},
+      {with_field("X:\r\ta"), "bad_request"},
+      {with_field("X: \r a"), "bad_request"},
+      {with_field("X:\rY: a"), "bad_request"},
+      {with_field("X:\r?Transfer-Encoding: chunked"), "bad_request"},
+      {with_field("X: \r\r\nTransfer-Encoding: chunked"), "bad_request"},
+      {with_field("X:\r\n \r?Transfer-Encoding: chunked"), "bad_request"},
       {"GET / HTTP/1.1\r\nHost: a\r\n\r\r\n\r\n", "bad_request"},
   });
 }
@@ -149,6 +156,9 @@ TEST(RequestHead, L03FoldedLinesAreRefused) {
       {with_field("X: a\r\n\tb"), "bad_request"},
       {with_field("X:\r\n b"), "bad_request"},
       {with_field("X: a\r\n "), "bad_request"},
+      {with_field("X:\r\n "), "bad_request"},
+      {with_field("X: \r\n\t"), "bad_request"},
+      {"GET / HTTP/1.1\r\nX:\r\n \r\n\r\n", "bad_request"},
       {with_field("X: a\r\n b: c"), "bad_request"},
   });
 }

@@ -103,6 +103,8 @@ TEST(ResponseHead, P07WhatIsNotHttpIsRefused) {
       {"HTTP/1.1 200 OK\n\n", "upstream_invalid"},
       {"HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n", "upstream_invalid"},
       {"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", "upstream_invalid"},
+      {"HTTP/1.1 200 OK\r\nA:\r?B: c\r\n\r\n", "upstream_invalid"},
+      {"HTTP/1.1 200 OK\r\nA:\r\n \r\n\r\n", "upstream_invalid"},
       {"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "upstream_invalid"},
       {"HTTP/1.1 200 OK\r\nA\r\n\r\n", "upstream_invalid"},
       {"HTTP/1.1 200 OK\r\n: b\r\n\r\n", "upstream_invalid"},
