@@ -22,6 +22,8 @@ int hex_value(char c) {
   return -1;
 }
 
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
 }  // namespace
 
 Result<ChunkDecoder::Step> ChunkDecoder::next(std::string_view input) {
@@ -43,9 +45,15 @@ Result<void> ChunkDecoder::take(char c) {
   switch (state_) {
     case State::size_first:
     case State::size: return take_size(c);
-    case State::extension:
+    case State::extension_first:
+    case State::extension_name:
+    case State::extension_name_gap:
+    case State::extension_value_first:
+    case State::extension_value:
+    case State::extension_value_gap:
     case State::quoted:
-    case State::quoted_pair: return take_extension(c);
+    case State::quoted_pair:
+    case State::quoted_end: return take_extension(c);
     case State::size_lf:
       if (c != '\n') return bad("chunk size line");
       state_ = left_ > 0 ? State::data : State::trailer_start;
@@ -84,37 +92,61 @@ Result<void> ChunkDecoder::take_size(char c) {
     return {};
   }
   if (c == ';') {
-    state_ = State::extension;
+    state_ = State::extension_first;
     return {};
   }
   return bad("chunk size");
 }
 
+// RFC 9112 7.1.1: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), from the first ";" on.
 Result<void> ChunkDecoder::take_extension(char c) {
   if (++extension_bytes_ > kMaxExtensionBytes) return bad("chunk extensions too long");
-  auto byte = static_cast<unsigned char>(c);
-  bool printable = byte == '\t' || (byte >= 0x20 && byte != 0x7F);
+  if (state_ == State::quoted || state_ == State::quoted_pair) return take_quoted(c);
+  bool is_first = state_ == State::extension_first || state_ == State::extension_value_first;
+  if (is_first && is_blank(c)) return {};
+  if (state_ == State::extension_value_first && c == '"') {
+    state_ = State::quoted;
+    return {};
+  }
+  bool is_in_token = state_ == State::extension_name || state_ == State::extension_value;
+  if ((is_first || is_in_token) && is_token({&c, 1})) {
+    if (state_ == State::extension_first) state_ = State::extension_name;
+    if (state_ == State::extension_value_first) state_ = State::extension_value;
+    return {};
+  }
+  return is_first ? bad("chunk extension") : end_extension_part(c);
+}
+
+Result<void> ChunkDecoder::take_quoted(char c) {
+  if (!is_field_value({&c, 1})) return bad("chunk extension");
   if (state_ == State::quoted_pair) {
-    if (!printable) return bad("chunk extension");
     state_ = State::quoted;
+  } else if (c == '"') {
+    state_ = State::quoted_end;
+  } else if (c == '\\') {
+    state_ = State::quoted_pair;
+  }
+  return {};
+}
+
+// What may stand behind a name or a value.
+Result<void> ChunkDecoder::end_extension_part(char c) {
+  bool is_name = state_ == State::extension_name || state_ == State::extension_name_gap;
+  if (is_blank(c)) {
+    state_ = is_name ? State::extension_name_gap : State::extension_value_gap;
     return {};
   }
-  if (state_ == State::quoted) {
-    if (!printable) return bad("chunk extension");
-    if (c == '"') state_ = State::extension;
-    if (c == '\\') state_ = State::quoted_pair;
+  if (c == ';') {
+    state_ = State::extension_first;
     return {};
   }
-  if (c == '\r') {
-    state_ = State::size_lf;
+  if (c == '=' && is_name) {
+    state_ = State::extension_value_first;
     return {};
   }
-  if (c == '"') {
-    state_ = State::quoted;
-    return {};
-  }
-  bool allowed = c == ';' || c == '=' || c == ' ' || c == '\t' || is_token({&c, 1});
-  if (!allowed) return bad("chunk extension");
+  bool is_gap = state_ == State::extension_name_gap || state_ == State::extension_value_gap;
+  if (c != '\r' || is_gap) return bad("chunk extension");
+  state_ = State::size_lf;
   return {};
 }
 

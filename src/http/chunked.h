@@ -27,9 +27,15 @@ class ChunkDecoder {
   enum class State : std::uint8_t {
     size_first,
     size,
-    extension,
+    extension_first,
+    extension_name,
+    extension_name_gap,
+    extension_value_first,
+    extension_value,
+    extension_value_gap,
     quoted,
     quoted_pair,
+    quoted_end,
     size_lf,
     data,
     data_cr,
@@ -44,6 +50,8 @@ class ChunkDecoder {
   Result<void> take(char c);
   Result<void> take_size(char c);
   Result<void> take_extension(char c);
+  Result<void> take_quoted(char c);
+  Result<void> end_extension_part(char c);
   Result<void> take_trailer(char c);
 
   State state_ = State::size_first;

@@ -99,14 +99,19 @@ TEST(ChunkDecoder, F11OddSizesAreRefused) {
 TEST(ChunkDecoder, F12ExtensionsAreDropped) {
   expect_body("5;a\r\nhello\r\n0;b=c\r\n\r\n", "hello");
   expect_body("5;a=b;c=\"d;e\\\"f\"\r\nhello\r\n0\r\n\r\n", "hello");
-  expect_body("5; a = b\t\r\nhello\r\n0\r\n\r\n", "hello");
+  expect_body("5; a =\tb\t; c\r\nhello\r\n0\r\n\r\n", "hello");
+  expect_body("5;a=\"b\" ;c=\"\"\r\nhello\r\n0\r\n\r\n", "hello");
   expect_body("5;a=\"\xC3\xA4\"\r\nhello\r\n0\r\n\r\n", "hello");
 }
 
 TEST(ChunkDecoder, F12OddExtensionsAreRefused) {
   for (std::string_view extension :
-       {";a\nb", ";a\rb", ";a=\"b\nc\"", ";a=\"b\rc\"", ";a=\"b\r\n\"", ";a=\"\\\n\"", ";a=\"\\\r\"", ";a(b)", ";a,b",
-        ";a=\x01", ";a=\x7f", ";a=\xC3\xA4", ";a=\"\x01\"", ";a=\"\x7f\"", " ;a=b", "\t;a"}) {
+       {";a\nb",  ";a\rb",    ";a=\"b\nc\"", ";a=\"b\rc\"", ";a=\"b\r\n\"",  ";a=\"\\\n\"", ";a=\"\\\r\"",
+        ";a(b)",  ";a,b",     ";a=\x01",     ";a=\x7f",     ";a=\xC3\xA4",   ";a=\"\x01\"", ";a=\"\x7f\"",
+        " ;a=b",  "\t;a",     ";",           "; ",          ";;a",           ";a;",         ";=",
+        ";=b",    ";a=",      ";a= ",        ";a=;b",       ";a=b=c",        ";a b",        ";a=b c",
+        ";\"a\"", ";a\"b\"",  ";a=b\"c\"",   ";a=\"b\"c",   ";a=\"b\"\"c\"", ";a=\"b",      ";a ",
+        ";a=b\t", ";a=\"b\" "}) {
     expect_refused("5" + std::string(extension) + "\r\nhello\r\n0\r\n\r\n");
   }
   expect_refused("5;a\0\r\nhello\r\n0\r\n\r\n"s);
