@@ -18,13 +18,9 @@ if(LG_BENCH AND NOT LG_FUZZ)
   find_package(benchmark REQUIRED)
 endif()
 
-# llhttp: Debian ships the generated C sources with node-llhttp; they are compiled as they are.
+# llhttp, for tests and fuzzers: Debian ships the generated C sources with node-llhttp; they are compiled as they are.
 find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp NO_DEFAULT_PATH REQUIRED)
 find_path(LLHTTP_HEADERS llhttp.h PATHS /usr/share/include/llhttp NO_DEFAULT_PATH REQUIRED)
-add_library(llhttp STATIC ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c ${LLHTTP_SOURCES}/llhttp.c)
+add_library(llhttp STATIC EXCLUDE_FROM_ALL ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c ${LLHTTP_SOURCES}/llhttp.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_HEADERS})
 target_compile_options(llhttp PRIVATE -w)
-if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-  # llhttp skips over field values and targets 16 bytes at a time where it may (x86-64-v2: every server since 2009).
-  target_compile_options(llhttp PRIVATE -msse4.2)
-endif()

@@ -1,12 +1,11 @@
 #include "http/head.h"
 
-#include <llhttp.h>
-
 #include <algorithm>
 #include <cstring>
 #include <optional>
 
 #include "base/text.h"
+#include "http/field_lines.h"
 #include "http/method.h"
 
 namespace lotagate::http {
@@ -77,85 +76,6 @@ std::optional<StatusLine> split_status_line(std::string_view line) {
   return StatusLine{line.substr(0, 8), static_cast<std::uint16_t>(*status), reason};
 }
 
-enum class FieldFault : std::uint8_t { none, syntax, too_many };
-
-// What the callbacks of one llhttp run collect.
-struct Collector {
-  FieldList& fields;
-  std::size_t max_fields;
-  const char* first_line;  // of the fields
-  FieldFault fault = FieldFault::none;
-};
-
-int refuse(Collector& collector, FieldFault fault) {
-  collector.fault = fault;
-  return -1;
-}
-
-const char* skip_blanks(const char* at) {
-  while (*at == ' ' || *at == '\t') ++at;
-  return at;
-}
-
-// llhttp takes a bare CR behind a colon, with whatever byte follows it, for the end of a line, and it joins folded
-// lines (obs-fold): so a name must stand where the line before it ends, and nothing but blanks around a value.
-bool begins_line(const Collector& collector, const char* next) {
-  if (collector.fields.items.empty()) return next == collector.first_line;
-  const Field& last = collector.fields.items.back();
-  const char* at = skip_blanks(last.name.data() + last.name.size() + 1);
-  if (!last.value.empty()) {
-    if (at != last.value.data()) return false;
-    at = skip_blanks(at + last.value.size());
-  }
-  return at + 2 == next && at[0] == '\r' && at[1] == '\n';
-}
-
-int on_field_name(llhttp_t* parser, const char* at, std::size_t length) {
-  auto& collector = *static_cast<Collector*>(parser->data);
-  if (collector.fields.items.size() == collector.max_fields) return refuse(collector, FieldFault::too_many);
-  std::string_view name(at, length);
-  // llhttp's table of token characters has a space too many.
-  if (name.empty() || name.find(' ') != std::string_view::npos) return refuse(collector, FieldFault::syntax);
-  if (!begins_line(collector, at)) return refuse(collector, FieldFault::syntax);
-  collector.fields.add(Field{.name = name, .value = {}, .id = classify_field(name)});
-  return 0;
-}
-
-int on_field_value(llhttp_t* parser, const char* at, std::size_t length) {
-  if (length == 0) return 0;
-  auto& collector = *static_cast<Collector*>(parser->data);
-  Field& field = collector.fields.items.back();
-  if (!field.value.empty()) return refuse(collector, FieldFault::syntax);  // a second piece: of a folded line
-  field.value = trim({at, length});
-  return 0;
-}
-
-int on_head_complete(llhttp_t*) { return HPE_PAUSED; }
-
-llhttp_settings_t make_settings() {
-  llhttp_settings_t settings;
-  llhttp_settings_init(&settings);
-  settings.on_header_field = on_field_name;
-  settings.on_header_value = on_field_value;
-  settings.on_headers_complete = on_head_complete;
-  return settings;
-}
-
-// Runs llhttp over a complete head.
-FieldFault parse_fields(llhttp_type_t type, std::string_view bytes, Collector collector) {
-  if (!bytes.ends_with("\r\n\r\n")) return FieldFault::syntax;
-  static const llhttp_settings_t kSettings = make_settings();
-  llhttp_t parser;
-  llhttp_init(&parser, type, &kSettings);
-  parser.lenient_flags |= LENIENT_VERSION;  // versions are decided by the caller
-  parser.data = &collector;
-  llhttp_errno_t error = llhttp_execute(&parser, bytes.data(), bytes.size());
-  bool whole = llhttp_get_error_pos(&parser) == bytes.data() + bytes.size();
-  bool sound = whole && (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE);
-  if (collector.fault != FieldFault::none) return collector.fault;
-  return sound && begins_line(collector, bytes.data() + bytes.size() - 2) ? FieldFault::none : FieldFault::syntax;
-}
-
 }  // namespace
 
 HeadScanner::Status HeadScanner::scan(std::string_view bytes) {
@@ -221,8 +141,7 @@ Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits
   }
   if (!is_supported_method(line->method)) return fail(ErrorCode::not_implemented, Origin::downstream, "method");
   if (bytes.size() > limits.head_bytes) return fail(ErrorCode::headers_too_large, Origin::downstream, "head too long");
-  Collector collector{.fields = out.fields, .max_fields = limits.fields, .first_line = rest.data()};
-  switch (parse_fields(HTTP_REQUEST, bytes, collector)) {
+  switch (read_field_lines(rest, limits.fields, out.fields)) {
     case FieldFault::syntax: return bad_request("field line");
     case FieldFault::too_many: return fail(ErrorCode::headers_too_large, Origin::downstream, "too many fields");
     case FieldFault::none: break;
@@ -242,8 +161,7 @@ Result<void> parse_response_head(std::string_view bytes, const HeadLimits& limit
   if (out.minor < 0) return bad_response("version");
   if (line->status < 100 || line->status > 599) return bad_response("status code");
   if (bytes.size() > limits.head_bytes) return bad_response("head too long");
-  Collector collector{.fields = out.fields, .max_fields = limits.fields, .first_line = rest.data()};
-  switch (parse_fields(HTTP_RESPONSE, bytes, collector)) {
+  switch (read_field_lines(rest, limits.fields, out.fields)) {
     case FieldFault::syntax: return bad_response("field line");
     case FieldFault::too_many: return bad_response("too many fields");
     case FieldFault::none: break;

@@ -1,6 +1,5 @@
-// Message heads: bytes in, views out. llhttp checks the syntax; what it tolerates and this gateway does not (bare LF,
-// bare CR, folded lines, loose spaces, odd versions and methods) is refused beside it. Views point into the bytes given
-// to the parser and die with them.
+// Message heads: bytes in, views out. The grammar of RFC 9112 and nothing beside it: no bare LF or CR, no folded lines,
+// no loose spaces, no odd versions or methods. Views point into the bytes given to the parser and die with them.
 #pragma once
 
 #include <cstddef>
