@@ -34,6 +34,8 @@ Task<void> Connection::serve(Worker& worker, std::unique_ptr<Connection> self) {
     co_await self->run();
   } catch (const std::exception& error) {
     spdlog::error("bug: exception in a connection: {}", error.what());
+  } catch (...) {
+    spdlog::error("bug: exception in a connection");
   }
   worker.forget(*self);
   self.reset();
