@@ -200,7 +200,7 @@ IoResult SimulatedBackend::send(SocketHandle handle, std::span<const iovec> part
     bytes.resize(std::min<std::size_t>(bytes.size(), network_.random_.between(1, bytes.size() + 1)));
   }
   if (metered_ && network_.observer_) {
-    network_.observer_({.connection = &connection,
+    network_.observer_({.local = end.local,
                         .peer = end.peer,
                         .outgoing = end.outgoing,
                         .bytes = bytes,

@@ -54,7 +54,7 @@ enum class Reachability : std::uint8_t { reachable, slow, black_hole };
 
 // A send of a metered backend, and what its socket knew at that moment.
 struct SimulatedSend {
-  const void* connection;  // the same for all sends of a connection, and of no other
+  SocketAddress local;
   SocketAddress peer;
   bool outgoing;           // the backend had connected, not accepted
   std::string_view bytes;  // what was taken

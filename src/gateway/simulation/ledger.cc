@@ -1,0 +1,109 @@
+#include "gateway/simulation/ledger.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "http/method.h"
+
+namespace lotagate::simulation {
+namespace {
+
+constexpr int kMostAttempts = 2;
+
+// The value of a member of a JSON line that holds no escapes.
+std::string_view member(std::string_view line, std::string_view name) {
+  auto at = line.find(fmt::format("\"{}\":", name));
+  if (at == std::string_view::npos) return {};
+  line.remove_prefix(at + name.size() + 3);
+  if (line.starts_with('"')) {
+    line.remove_prefix(1);
+    return line.substr(0, line.find('"'));
+  }
+  return line.substr(0, line.find_first_of(",}"));
+}
+
+}  // namespace
+
+Entry& Ledger::add(RequestPlan plan) {
+  Entry& entry = entries_.emplace_back();
+  entry.nonce = entries_.size();
+  entry.plan = std::move(plan);
+  return entry;
+}
+
+Entry* Ledger::find(std::uint64_t nonce) {
+  return nonce >= 1 && nonce <= entries_.size() ? &entries_[nonce - 1] : nullptr;
+}
+
+Entry* Ledger::find_in(std::string_view path) {
+  auto at = path.find("/n");
+  if (at == std::string_view::npos) return nullptr;
+  path.remove_prefix(at + 2);
+  auto nonce = parse_decimal(path.substr(0, std::min(path.find_first_not_of("0123456789"), path.size())));
+  return nonce ? find(*nonce) : nullptr;
+}
+
+void Ledger::observe(const SimulatedSend& send) {
+  if (!send.outgoing) return;
+  // The first send of a request begins with its method; later ones carry bodies, which begin otherwise.
+  auto space = send.bytes.find(' ');
+  if (space == std::string_view::npos || !send.bytes.substr(space).starts_with(" /")) return;
+  if (send.unread > 0 || send.peer_closed) {
+    violation(fmt::format("a request went out on a connection that had {} unread bytes{}: {}", send.unread,
+                          send.peer_closed ? " and an end" : "", send.bytes.substr(0, 60)));
+  }
+  if (unfinished_.contains(send.local)) {
+    violation(
+        fmt::format("a request went out on a connection whose last answer was not over: {}", send.bytes.substr(0, 60)));
+  }
+  Entry* entry = find_in(send.bytes.substr(0, send.bytes.find('?')));
+  if (entry == nullptr) return;
+  ++entry->departures;
+  if (entry->departures > kMostAttempts) violation(fmt::format("request {} was sent a third time", entry->nonce));
+  if (entry->departures > 1 && !http::is_idempotent(entry->plan.method)) {
+    violation(
+        fmt::format("request {} ({}) was repeated after bytes of it had gone out", entry->nonce, entry->plan.method));
+  }
+}
+
+void Ledger::read_log(std::string_view lines) {
+  while (!lines.empty()) {
+    std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    ++log_lines_;
+    Entry* entry = find_in(member(line, "path"));
+    if (entry == nullptr) continue;  // a head that could not be read
+    ++entry->lines;
+    entry->logged_status = static_cast<int>(parse_decimal(member(line, "status")).value_or(0));
+    entry->logged_id = member(line, "request_id");
+  }
+}
+
+void Ledger::check() {
+  for (const Entry& entry : entries_) check(entry);
+}
+
+void Ledger::check(const Entry& entry) {
+  auto wrong = [&](std::string_view what) {
+    violation(fmt::format("request {} ({} {} fault {} answer {}): {}", entry.nonce, entry.plan.method, entry.plan.route,
+                          static_cast<int>(entry.plan.fault), to_query(entry.plan.answer), what));
+  };
+  if (entry.lines > 1) wrong(fmt::format("{} log records", entry.lines));
+  bool handled = entry.outcome != Outcome::none || entry.arrivals > 0 || entry.departures > 0;
+  if (handled && entry.lines == 0) wrong("no log record");
+  if (entry.lines > 0 && !entry.sent) wrong("a log record of a request that was never sent");
+  if (entry.outcome != Outcome::whole) return;
+  if (entry.logged_status != entry.status) {
+    wrong(fmt::format("the client saw status {}, the log says {}", entry.status, entry.logged_status));
+  }
+  if (entry.logged_id != entry.request_id) wrong("the log has another request id");
+  bool of_service = entry.code.empty();
+  if (of_service && !entry.served) wrong(fmt::format("an answer ({}) that no service gave", entry.status));
+  bool relayed = of_service || entry.code == "upstream_error";
+  if (relayed && entry.status != entry.plan.answer.status) wrong(fmt::format("status {}", entry.status));
+  if (of_service && !can_be_whole(entry.plan.answer)) wrong("a broken answer looked whole");
+}
+
+}  // namespace lotagate::simulation

@@ -1,0 +1,77 @@
+// What happened to each request of a simulation, as its client, the services and the access log saw it; and what must
+// never happen.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/simulation/plan.h"
+#include "runtime/simulated_network.h"
+
+namespace lotagate::simulation {
+
+// How an exchange ended for its client.
+enum class Outcome : std::uint8_t {
+  none,   // never sent, or the connection ended before the first byte of an answer
+  whole,  // a whole answer, of the service or of the gateway
+  cut,    // visibly broken off
+};
+
+struct Entry {
+  std::uint64_t nonce = 0;
+  RequestPlan plan;
+  bool sent = false;  // some of it
+  // At the services
+  int arrivals = 0;     // times a service read its whole head
+  int departures = 0;   // times the gateway sent its first bytes
+  bool served = false;  // a service had the whole request and began to answer as planned
+  // At the client
+  Outcome outcome = Outcome::none;
+  bool abandoned = false;  // the client went away by itself
+  int status = 0;
+  std::string request_id;
+  std::string code;  // of an error of the gateway
+  // In the access log
+  int lines = 0;
+  int logged_status = 0;
+  std::string logged_id;
+};
+
+class Ledger {
+ public:
+  // A new request; stays where it is.
+  Entry& add(RequestPlan plan);
+  Entry* find(std::uint64_t nonce);
+  // By the "/n<nonce>" in a path; null if there is none.
+  Entry* find_in(std::string_view path);
+  std::deque<Entry>& entries() { return entries_; }
+
+  void violation(std::string text) { violations_.push_back(std::move(text)); }
+  const std::vector<std::string>& violations() const { return violations_; }
+
+  // A send of the gateway: how often it offered a request, and whether the connection was fit for one.
+  void observe(const SimulatedSend& send);
+  // On the connection that the gateway has at `local`: a service has begun an exchange, or has written its whole
+  // answer.
+  void exchange_began(const SocketAddress& local) { unfinished_.insert(local); }
+  void exchange_ended(const SocketAddress& local) { unfinished_.erase(local); }
+  // Reads what the access log wrote; true totals come from the metrics.
+  void read_log(std::string_view lines);
+  std::size_t log_lines() const { return log_lines_; }
+  // What must hold of every request when all is over.
+  void check();
+
+ private:
+  void check(const Entry& entry);
+
+  std::deque<Entry> entries_;
+  std::vector<std::string> violations_;
+  std::set<SocketAddress> unfinished_;
+  std::size_t log_lines_ = 0;
+};
+
+}  // namespace lotagate::simulation

@@ -1,0 +1,139 @@
+// Whole workers, one scenario after another, on a network that does nothing bad by itself.
+#include <gtest/gtest.h>
+
+#include "gateway/simulation/world.h"
+
+namespace lotagate::simulation {
+namespace {
+
+class SimulatedWorker : public testing::Test {
+ protected:
+  // Runs one client's plan to its end; its entries.
+  const std::vector<Entry*>& run(World& world, ClientPlan plan) {
+    Client& client = world.start_client(std::move(plan));
+    EXPECT_TRUE(world.run_clients(seconds(120)));
+    return client.entries();
+  }
+  void expect_all_well(World& world) {
+    world.finish();
+    EXPECT_EQ(world.violations(), std::vector<std::string>());
+  }
+};
+
+RequestPlan get(std::string route, AnswerPlan answer = {}) { return {.route = std::move(route), .answer = answer}; }
+
+RequestPlan post(BodyStyle style, std::size_t bytes, AnswerPlan answer = {}) {
+  return {.method = "POST", .body = style, .body_bytes = bytes, .answer = answer};
+}
+
+TEST_F(SimulatedWorker, AnswersAGet) {
+  World world({});
+  auto& entries = run(world, {.requests = {get("/open")}});
+  EXPECT_EQ(entries[0]->outcome, Outcome::whole);
+  EXPECT_EQ(entries[0]->status, 200);
+  EXPECT_EQ(entries[0]->departures, 1);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, AnswersEveryFramingOfEitherSide) {
+  World world({});
+  ClientPlan plan;
+  for (auto style : {AnswerStyle::length, AnswerStyle::chunked, AnswerStyle::until_close}) {
+    for (std::size_t bytes : {0u, 1u, 10'000u, 300'000u}) {
+      plan.requests.push_back(get("/open", {.style = style, .bytes = bytes}));
+      plan.requests.push_back(post(BodyStyle::length, bytes, {.style = style, .bytes = bytes}));
+      plan.requests.push_back(post(BodyStyle::chunked, bytes, {.style = style, .bytes = bytes}));
+    }
+  }
+  for (Entry* entry : run(world, std::move(plan))) EXPECT_EQ(entry->status, 200) << entry->nonce << " " << entry->code;
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, AnswersPipelinedRequestsInOrder) {
+  World world({});
+  ClientPlan plan{.pipelined = true};
+  for (int i = 0; i < 10; ++i) {
+    plan.requests.push_back(get("/open"));
+    plan.requests.push_back(post(BodyStyle::chunked, 3000));
+  }
+  for (Entry* entry : run(world, std::move(plan))) EXPECT_EQ(entry->status, 200);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, AsksTheUserManagementServiceOnce) {
+  World world({});
+  std::string token = world.token("user-1");
+  RequestPlan plan{.route = "/things", .token = token, .subject = "user-1"};
+  for (Entry* entry : run(world, {.requests = {plan, plan, plan}})) EXPECT_EQ(entry->status, 200) << entry->code;
+  EXPECT_EQ(world.users().answers(), 1u);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, RefusesWhoMayNot) {
+  World world({});
+  auto refused = [](std::string route, std::string token) {
+    return RequestPlan{.route = std::move(route), .token = std::move(token), .must_not_arrive = true};
+  };
+  auto& entries =
+      run(world, {.requests = {refused("/things", ""), refused("/things", world.token("weak")),
+                               refused("/things", world.token("disabled")), refused("/things", world.token("nobody")),
+                               refused("/token", world.token("user-1", 1)),
+                               refused("/token", world.token("user-1", 0, seconds(-60)))}});
+  std::vector<std::string> codes;
+  for (Entry* entry : entries) codes.push_back(entry->code);
+  EXPECT_EQ(codes, (std::vector<std::string>{"missing_token", "forbidden", "forbidden", "forbidden", "invalid_token",
+                                             "expired_token"}));
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, LimitsPerAddress) {
+  World world({});
+  ClientPlan plan;
+  for (int i = 0; i < 8; ++i) plan.requests.push_back(get("/limited"));
+  int refused = 0;
+  for (Entry* entry : run(world, std::move(plan))) refused += entry->code == "rate_limited" ? 1 : 0;
+  EXPECT_EQ(refused, 3);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, RepeatsAGetWhoseKeptConnectionWasClosed) {
+  World world({});
+  auto& entries = run(world, {.requests = {get("/lone", {.fault = AnswerFault::close_after}), get("/lone")}});
+  EXPECT_EQ(entries[1]->status, 200);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, AnswersEveryFaultOfAService) {
+  World world({});
+  ClientPlan plan;
+  for (std::size_t fault = 0; fault < kAnswerFaults; ++fault) {
+    for (auto style : {AnswerStyle::length, AnswerStyle::chunked, AnswerStyle::until_close}) {
+      AnswerPlan answer{.style = style, .bytes = 5000, .fault = static_cast<AnswerFault>(fault)};
+      plan.requests.push_back(get("/open", answer));
+      plan.requests.push_back(post(BodyStyle::length, 5000, answer));
+    }
+  }
+  run(world, std::move(plan));
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, RefusesEveryFaultOfAClient) {
+  World world({});
+  ClientPlan plan;
+  for (std::size_t fault = 1; fault < kRequestFaults; ++fault) {
+    RequestPlan request{.fault = static_cast<RequestFault>(fault), .must_not_arrive = true};
+    if (request.fault == RequestFault::bad_chunk) {
+      request = post(BodyStyle::chunked, 100);
+      request.fault = RequestFault::bad_chunk;
+    }
+    plan.requests.push_back(request);
+  }
+  for (Entry* entry : run(world, std::move(plan))) {
+    EXPECT_EQ(entry->outcome, Outcome::whole) << static_cast<int>(entry->plan.fault);
+    EXPECT_GE(entry->status, 400) << static_cast<int>(entry->plan.fault);
+  }
+  expect_all_well(world);
+}
+
+}  // namespace
+}  // namespace lotagate::simulation
