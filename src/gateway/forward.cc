@@ -281,7 +281,9 @@ void Exchange::probe_half_closed() {
   if (head_sent_ && response_chunked_ && downstream_ && !downstream_->sending) probe = "0";
   if (probe.empty()) return;
   iovec part{const_cast<char*>(probe.data()), probe.size()};
-  client().try_send(std::span(&part, 1));
+  IoResult sent = client().try_send(std::span(&part, 1));
+  // Half a probe would be the beginning of the answer: a client that takes so little will not get one.
+  if (sent.status == IoStatus::ok && sent.bytes < probe.size()) on_hangup(true);
 }
 
 }  // namespace lotagate
