@@ -133,6 +133,8 @@ std::expected<SocketHandle, int> SimulatedBackend::connect(const SocketAddress& 
   return client.handle;
 }
 
+bool SimulatedBackend::is_stalled(SocketHandle handle) { return at(handle).connection->stalled; }
+
 int SimulatedBackend::connect_error(SocketHandle handle) { return std::exchange(at(handle).self().error, 0); }
 
 void SimulatedBackend::watch(SocketHandle handle, std::uint64_t token) {
@@ -151,6 +153,7 @@ IoResult SimulatedBackend::receive(SocketHandle handle, std::span<char> into) {
     network_.break_connection(slot.connection, slot.end, how);
   }
   std::size_t bytes = std::min(into.size(), end.unread());
+  network_.trace("receive", end, bytes);
   if (bytes > 0) {
     std::copy_n(end.received.data() + end.received_begin, bytes, into.data());
     end.received_begin += bytes;
@@ -207,6 +210,7 @@ IoResult SimulatedBackend::send(SocketHandle handle, std::span<const iovec> part
                         .unread = end.unread(),
                         .peer_closed = end.fin_received});
   }
+  network_.trace("send", end, bytes.size(), bytes);
   end.unread_by_peer += bytes.size();
   std::size_t taken = bytes.size();
   while (!bytes.empty()) {
@@ -243,6 +247,7 @@ void SimulatedBackend::close(SocketHandle handle, bool abort) {
     }
   } else {
     SimulatedNetwork::End& end = slot.self();
+    network_.trace(abort ? "abort" : "close", end, end.unread());
     if (!end.dead) {
       // A close with unread bytes is a reset, too (RFC 9293 3.6.1, RFC 2525 2.17).
       if (abort || end.unread() > 0 || end.connecting) {

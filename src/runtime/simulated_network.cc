@@ -1,6 +1,7 @@
 #include "runtime/simulated_network.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/check.h"
 #include "runtime/simulated_connection.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr WallTime kWallStart{seconds(1'767'225'600)};
 constexpr MonotonicTime kMonotonicStart{seconds(1'000)};
 constexpr std::size_t kBacklog = 128;
+constexpr std::size_t kTracedBytes = 60;
 
 }  // namespace
 
@@ -82,6 +84,8 @@ void SimulatedNetwork::arrive(Arrival& arrival) {
   End& end = connection.ends[arrival.to];
   End& sender = connection.ends[1 - arrival.to];
   using Kind = Arrival::Kind;
+  constexpr std::array<const char*, 7> kNames{"syn", "established", "refused", "arrived", "room", "fin", "reset"};
+  trace(kNames[static_cast<std::size_t>(arrival.kind)], end, arrival.bytes.size(), arrival.bytes);
   if (connection.stalled) return;
   if (arrival.kind == Kind::syn) return arrive_syn(arrival.connection);
   if (arrival.kind == Kind::data) {
@@ -140,6 +144,14 @@ void SimulatedNetwork::arrive_syn(const std::shared_ptr<Connection>& connection)
   schedule({.connection = connection, .to = 0, .kind = Arrival::Kind::established, .bytes = {}}, server);
 }
 
+void SimulatedNetwork::trace(const char* what, const End& end, std::size_t bytes, std::string_view text) const {
+  if (!options_.trace) return;
+  double at = std::chrono::duration<double, std::milli>(now_ - kMonotonicStart).count();
+  std::string shown(text.substr(0, std::min(text.find('\r'), kTracedBytes)));
+  std::fprintf(stderr, "%12.6f ms  %-21s %-21s %-16s %6zu %s\n", at, to_string(end.local).c_str(),
+               to_string(end.peer).c_str(), what, bytes, shown.c_str());
+}
+
 // A reset has arrived. What was received before can still be read, as on Linux.
 void SimulatedNetwork::reset(End& end) {
   if (end.closed || end.dead) return;
@@ -159,6 +171,7 @@ void SimulatedNetwork::break_connection(const std::shared_ptr<Connection>& conne
                                         SimulatedFailure how) {
   End& end = connection->ends[at];
   End& peer = connection->ends[1 - at];
+  trace("FAILS", end, static_cast<std::size_t>(how));
   switch (how) {
     case SimulatedFailure::reset:
       send_reset(connection, at);

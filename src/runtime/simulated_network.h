@@ -31,6 +31,7 @@ struct SimulatedNetworkOptions {
   unsigned split_permille = 0;         // a send arrives in several pieces, one after the other
   unsigned partial_send_permille = 0;  // a send takes less than there is room for
   std::size_t descriptors = 1u << 20;  // of all metered backends together
+  bool trace = false;                  // every operation and arrival as a line on standard error
 };
 
 // How an operation of a metered backend goes wrong. What it means:
@@ -105,6 +106,7 @@ class SimulatedNetwork {
   void reset(End& end);
   void send_reset(const std::shared_ptr<Connection>& connection, std::size_t from);
   void break_connection(const std::shared_ptr<Connection>& connection, std::size_t at, SimulatedFailure how);
+  void trace(const char* what, const End& end, std::size_t bytes, std::string_view text = {}) const;
   nanoseconds draw_latency();
   // The failure this operation of a metered backend has to have, if any.
   bool fails(Operation operation, SimulatedFailure& how);
@@ -157,6 +159,8 @@ class SimulatedBackend final : public Backend {
   bool has_work() const;
   // How long it would wait if nothing arrived.
   MonotonicTime waits_until() const { return until_; }
+  // Whether a failure has silenced the connection for ever.
+  bool is_stalled(SocketHandle handle);
   std::size_t open_handles() const { return open_handles_; }
 
  private:

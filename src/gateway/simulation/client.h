@@ -54,6 +54,7 @@ class Client {
   Task<std::optional<PeerHead>> receive_final_head(const Entry& entry);
   Task<bool> receive_body(const Entry& entry, Answer& answer, bool& keep);
   void judge(Entry& entry, const Answer& answer);
+  bool forgotten() const;
   void cut(Entry& entry);
   Task<void> abandon();
 

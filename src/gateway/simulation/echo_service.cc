@@ -16,10 +16,6 @@ bool ends_connection(const AnswerPlan& plan, AnswerFault fault) {
          fault == AnswerFault::early_close || fault == AnswerFault::close_after;
 }
 
-bool has_body(const Entry& entry) {
-  return entry.plan.method != "HEAD" && entry.plan.answer.status != 204 && entry.plan.answer.status != 304;
-}
-
 std::string head_of(const Entry& entry, AnswerFault fault) {
   const AnswerPlan& plan = entry.plan.answer;
   std::string head;
@@ -36,7 +32,7 @@ std::string head_of(const Entry& entry, AnswerFault fault) {
 
 std::string body_of(const Entry& entry, AnswerFault fault) {
   const AnswerPlan& plan = entry.plan.answer;
-  if (!has_body(entry)) return {};
+  if (!has_answer_body(entry.plan)) return {};
   std::string body = body_piece('a', entry.nonce, 0, plan.bytes);
   if (plan.style != AnswerStyle::chunked) return body;
   std::string out;
@@ -93,7 +89,7 @@ Entry* EchoService::check_head(const PeerHead& head) {
   auto wrong = [&](std::string_view what) {
     ledger_.violation(fmt::format("a service got request {} {}: {}", entry->nonce, what, head.first_line));
   };
-  std::string line = fmt::format("{} {}/n{}{} HTTP/1.1", plan.method, plan.route, entry->nonce, to_query(plan.answer));
+  std::string line = fmt::format("{} {}/n{}-{} HTTP/1.1", plan.method, plan.route, entry->nonce, to_query(plan.answer));
   if (head.first_line != line) wrong("with another request line than " + line);
   if (head.count("host") != 1) wrong("without exactly one Host");
   if (head.count("x-request-id") != 1) wrong("without exactly one X-Request-Id");
@@ -166,8 +162,9 @@ Task<bool> EchoService::send(PeerStream& stream, const Entry& entry, AnswerFault
     co_return sent;
   }
   bool in_head = fault == AnswerFault::reset_in_head;
-  bool in_body =
+  bool breaks_body =
       fault == AnswerFault::reset_in_body || fault == AnswerFault::close_in_body || fault == AnswerFault::stall_in_body;
+  bool in_body = breaks_body && has_answer_body(entry.plan);
   if (in_head) text.resize(head.size() / 2);
   if (in_body) text.resize(head.size() + body.size() / 2);
   bool until_close = entry.plan.answer.style == AnswerStyle::until_close;  // then they would be its body

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -37,8 +38,6 @@ struct Entry {
   std::string code;  // of an error of the gateway
   // In the access log
   int lines = 0;
-  int logged_status = 0;
-  std::string logged_id;
 };
 
 class Ledger {
@@ -46,13 +45,16 @@ class Ledger {
   // A new request; stays where it is.
   Entry& add(RequestPlan plan);
   Entry* find(std::uint64_t nonce);
-  // By the "/n<nonce>" in a path; null if there is none.
+  // By the "/n<nonce>-" in a path; null if there is none.
   Entry* find_in(std::string_view path);
   std::deque<Entry>& entries() { return entries_; }
 
   void violation(std::string text) { violations_.push_back(std::move(text)); }
   const std::vector<std::string>& violations() const { return violations_; }
 
+  // Connections may end in order before all was sent: a body that the end of its connection ends may be short then.
+  void expect_early_ends() { early_ends_ = true; }
+  bool early_ends() const { return early_ends_; }
   // A send of the gateway: how often it offered a request, and whether the connection was fit for one.
   void observe(const SimulatedSend& send);
   // On the connection that the gateway has at `local`: a service has begun an exchange, or has written its whole
@@ -61,7 +63,7 @@ class Ledger {
   void exchange_ended(const SocketAddress& local) { unfinished_.erase(local); }
   // Reads what the access log wrote; true totals come from the metrics.
   void read_log(std::string_view lines);
-  std::size_t log_lines() const { return log_lines_; }
+  std::size_t log_lines() const { return records_.size(); }
   // What must hold of every request when all is over.
   void check();
 
@@ -71,7 +73,9 @@ class Ledger {
   std::deque<Entry> entries_;
   std::vector<std::string> violations_;
   std::set<SocketAddress> unfinished_;
-  std::size_t log_lines_ = 0;
+  std::set<SocketAddress> used_;                     // have carried a request
+  std::map<std::string, int, std::less<>> records_;  // status by request id
+  bool early_ends_ = false;
 };
 
 }  // namespace lotagate::simulation

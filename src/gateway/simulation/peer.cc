@@ -6,6 +6,7 @@
 namespace lotagate::simulation {
 namespace {
 
+constexpr seconds kWritePatience{60};
 constexpr std::size_t kMaxHeadBytes = std::size_t{128} * 1024;
 
 bool is_name(std::string_view text) {
@@ -142,7 +143,8 @@ Task<std::optional<std::string>> PeerStream::read_chunks() {
 
 Task<bool> PeerStream::write(std::string bytes) {
   iovec part{bytes.data(), bytes.size()};
-  auto sent = co_await send_all(reactor_, socket_, std::span(&part, 1), patience_);
+  auto sent = co_await send_all(reactor_, socket_, std::span(&part, 1), kWritePatience);
+  if (sent.status != SendStatus::sent) socket_.abort_on_close();  // what is cut must not look ended
   co_return sent.status == SendStatus::sent;
 }
 

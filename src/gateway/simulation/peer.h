@@ -34,7 +34,7 @@ enum class PeerEnd : std::uint8_t { open, closed, reset, too_slow };
 
 class PeerStream {
  public:
-  // Each wait takes at most `patience`.
+  // Each wait for bytes takes at most `patience`.
   PeerStream(Reactor& reactor, SocketHandle handle, nanoseconds patience)
       : reactor_(reactor), socket_(reactor, handle), patience_(patience) {}
 

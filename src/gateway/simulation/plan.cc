@@ -62,9 +62,15 @@ std::optional<AnswerPlan> parse_query(std::string_view query) {
                     .only_first_time = *first != 0};
 }
 
-bool can_be_whole(const AnswerPlan& plan) {
-  if (plan.only_first_time) return true;
-  switch (plan.fault) {
+bool has_answer_body(const RequestPlan& plan) {
+  bool allowed = plan.method != "HEAD" && plan.answer.status != 204 && plan.answer.status != 304;
+  return allowed && (plan.answer.bytes > 0 || plan.answer.style == AnswerStyle::chunked);
+}
+
+bool can_be_whole(const RequestPlan& plan) {
+  const AnswerPlan& answer = plan.answer;
+  if (answer.only_first_time) return true;
+  switch (answer.fault) {
     case AnswerFault::none:
     case AnswerFault::extra_bytes:
     case AnswerFault::close_after:
@@ -73,20 +79,20 @@ bool can_be_whole(const AnswerPlan& plan) {
     case AnswerFault::early_close:
     case AnswerFault::interim:
     case AnswerFault::slow: return true;
-    case AnswerFault::bad_chunk: return plan.style != AnswerStyle::chunked;
+    case AnswerFault::bad_chunk: return answer.style != AnswerStyle::chunked || !has_answer_body(plan);
+    case AnswerFault::reset_in_body:
+    case AnswerFault::stall_in_body: return !has_answer_body(plan);
     // The end of the connection ends such a body: a FIN in its middle cannot be told from its end.
-    case AnswerFault::close_in_body: return plan.style == AnswerStyle::until_close;
+    case AnswerFault::close_in_body: return answer.style == AnswerStyle::until_close || !has_answer_body(plan);
     case AnswerFault::reset_at_once:
     case AnswerFault::close_at_once:
     case AnswerFault::reset_before:
     case AnswerFault::close_before:
     case AnswerFault::reset_in_head:
-    case AnswerFault::reset_in_body:
     case AnswerFault::garbage:
     case AnswerFault::endless_head:
     case AnswerFault::two_lengths:
-    case AnswerFault::stall_before:
-    case AnswerFault::stall_in_body: break;
+    case AnswerFault::stall_before: break;
   }
   return false;
 }
@@ -102,7 +108,7 @@ std::string body_piece(char kind, std::uint64_t nonce, std::size_t from, std::si
 
 std::string to_wire(const RequestPlan& plan, std::uint64_t nonce) {
   std::string_view version = plan.fault == RequestFault::bad_version ? "HTTP/2.7" : "HTTP/1.1";
-  std::string out = fmt::format("{} {}/n{}{} {}", plan.method, plan.route, nonce, to_query(plan.answer), version);
+  std::string out = fmt::format("{} {}/n{}-{} {}", plan.method, plan.route, nonce, to_query(plan.answer), version);
   out += plan.fault == RequestFault::bare_line_feed ? "\n" : "\r\n";
   out += field_lines(plan);
   switch (plan.body) {

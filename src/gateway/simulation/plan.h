@@ -50,9 +50,6 @@ struct AnswerPlan {
 std::string to_query(const AnswerPlan& plan);
 std::optional<AnswerPlan> parse_query(std::string_view query);
 
-// Whether a client may see this answer whole, with its body: false where the service never sends all of it.
-bool can_be_whole(const AnswerPlan& plan);
-
 enum class BodyStyle : std::uint8_t { none, length, chunked };
 
 // How a client spoils its own request.
@@ -82,6 +79,11 @@ struct RequestPlan {
   std::string subject = {};      // whom the service is told about; empty: nobody
   bool must_not_arrive = false;  // no service may see it: malformed, unauthorised
 };
+
+// Whether the answer to it has octets of a body on the wire, chunk sizes included.
+bool has_answer_body(const RequestPlan& plan);
+// Whether a client may see the answer whole: false where the service never sends all of it.
+bool can_be_whole(const RequestPlan& plan);
 
 // Bytes [from, from + count) of the body that belongs to `nonce`, endless and unlike every other nonce's. `kind` tells
 // requests ('q') from answers ('a').

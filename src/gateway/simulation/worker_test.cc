@@ -103,6 +103,15 @@ TEST_F(SimulatedWorker, RepeatsAGetWhoseKeptConnectionWasClosed) {
   expect_all_well(world);
 }
 
+// The window of a client that takes little may hold a part of a probe: nothing may follow it.
+TEST_F(SimulatedWorker, NoAnswerFollowsHalfAProbe) {
+  for (std::uint64_t seed = 1; seed < 50; ++seed) {
+    World world({.network = {.seed = seed, .partial_send_permille = 1000}});
+    run(world, {.requests = {get("/open", {.bytes = 3000, .fault = AnswerFault::slow})}, .half_close = true});
+    expect_all_well(world);
+  }
+}
+
 TEST_F(SimulatedWorker, AnswersEveryFaultOfAService) {
   World world({});
   ClientPlan plan;

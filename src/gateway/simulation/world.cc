@@ -51,6 +51,7 @@ World::World(const WorldOptions& options)
   network_.on_send([this](const SimulatedSend& send) { ledger_.observe(send); });
   loops_.add(peers_backend_, [this] { peers_.turn(); });
   snapshot_ = compile(simulated_config(), nullptr);
+  keys_ = ring(true, false);
   for (std::size_t i = 0; i < kEchoServices; ++i) {
     SocketAddress address = *parse_socket_address(fmt::format("10.2.0.{}:80", i + 1));
     services_.push_back(std::make_unique<EchoService>(peers_, address, ledger_));
@@ -70,7 +71,7 @@ World::World(const WorldOptions& options)
     auto& worker =
         workers_.emplace_back(std::make_unique<Worker>(static_cast<std::uint32_t>(i), shared_, std::move(outer)));
     LG_CHECK(worker->listen(kGateway, 0).has_value(), "a worker cannot listen");
-    worker->begin(snapshot_, ring(true, false));
+    worker->begin(snapshot_, keys_);
     loops_.add(*backends_.back(), [w = worker.get()] { w->turn(); });
   }
 }
@@ -87,6 +88,17 @@ std::string World::token(const std::string& subject, std::size_t key, seconds va
 }
 
 void World::in_peers_turn(std::function<void()> action) { peers_.post_remote(std::move(action)); }
+
+void World::later(nanoseconds delay, std::function<void()> action) {
+  in_peers_turn([this, delay, action = std::move(action)] { spawn(*this, run_later(delay, action)); });
+}
+
+Task<void> World::run_later(nanoseconds delay, std::function<void()> action) {
+  ++planned_;
+  co_await Sleep(peers_, delay);
+  if (!stopping_) action();
+  --planned_;
+}
 
 Client& World::start_client(ClientPlan plan) {
   auto& client =
@@ -130,16 +142,17 @@ void World::reload(const std::function<void(config::Config&)>& change) {
   config::Config config = snapshot_->config;
   change(config);
   snapshot_ = compile(std::move(config), snapshot_.get());
-  for (auto& worker : workers_) worker->adopt(snapshot_, nullptr);
+  for (auto& worker : workers_) worker->adopt(snapshot_, keys_);
 }
 
 void World::use_keys(bool first, bool second) {
   ++key_version_;
-  auto keys = ring(first, second);
-  for (auto& worker : workers_) worker->adopt_keys(keys);
+  keys_ = ring(first, second);
+  for (auto& worker : workers_) worker->adopt_keys(keys_);
 }
 
 void World::drain(nanoseconds limit) {
+  drained_by_ = std::min(drained_by_, network_.now() + limit + kAfterDrain);
   for (auto& worker : workers_) worker->drain(limit);
 }
 
@@ -147,8 +160,15 @@ bool World::run_until(const std::function<bool()>& done, nanoseconds limit) {
   MonotonicTime end = network_.now() + limit;
   while (!done()) {
     if (network_.now() > end || !loops_.step()) return done();
+    check_drain();
   }
   return true;
+}
+
+void World::check_drain() {
+  if (network_.now() <= drained_by_ || workers_finished()) return;
+  ledger_.violation("the drain takes too long");
+  drained_by_ = kNever;
 }
 
 bool World::clients_ended() const {
@@ -164,7 +184,7 @@ bool World::workers_finished() const {
 }
 
 bool World::peers_ended() const {
-  return clients_ended() && users_->ended() && std::ranges::all_of(services_, &EchoService::ended);
+  return clients_ended() && planned_ == 0 && users_->ended() && std::ranges::all_of(services_, &EchoService::ended);
 }
 
 void World::finish(nanoseconds limit) {
@@ -216,6 +236,7 @@ void World::expect_nothing_left(Worker& worker) {
 }
 
 void World::stop_peers() {
+  stopping_ = true;
   in_peers_turn([this] {
     for (auto& service : services_) service->die();
     users_->die();

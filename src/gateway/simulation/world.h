@@ -59,8 +59,9 @@ class World {
 
   // Runs within the next turn of the peers' loop; scripts of peers begin there.
   void in_peers_turn(std::function<void()> action);
+  // The same after `delay`, unless the world ends before.
+  void later(nanoseconds delay, std::function<void()> action);
   Client& start_client(ClientPlan plan);
-  Reactor& peers() { return peers_; }
   FramePool& frames() { return peers_.frames(); }
 
   void reload(const std::function<void(config::Config&)>& change);
@@ -81,6 +82,8 @@ class World {
   std::shared_ptr<const config::Snapshot> compile(config::Config config, const config::Snapshot* previous);
   std::shared_ptr<const access::KeyRing> ring(bool first, bool second);
   void expect_nothing_left(Worker& worker);
+  Task<void> run_later(nanoseconds delay, std::function<void()> action);
+  void check_drain();
   bool workers_finished() const;
   bool peers_ended() const;
   void stop_peers();
@@ -102,10 +105,14 @@ class World {
   std::map<std::string, std::uint32_t> limit_slots_;
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
   std::shared_ptr<const config::Snapshot> snapshot_;
+  std::shared_ptr<const access::KeyRing> keys_;
+  MonotonicTime drained_by_ = kNever;  // once drain() was called: then every worker has ended
   std::vector<std::unique_ptr<EchoService>> services_;
   std::unique_ptr<UserService> users_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::size_t planned_ = 0;  // actions that wait for their moment
+  bool stopping_ = false;
   std::vector<SimulatedBackend*> backends_;  // of the workers
 };
 
