@@ -1,12 +1,14 @@
-"""One measured run: probe, load, CPU time before and after, probe."""
+"""CPU time per request: probe, load, CPU time before and after, probe."""
 
 import dataclasses
 import http.client
+import pathlib
 import re
 import subprocess
 
-from .candidates import BODY, find_program
-from .processes import BenchError
+from .processes import BenchError, find_program
+
+_UPLOAD_SCRIPT = pathlib.Path(__file__).with_name("upload.lua")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,53 +20,71 @@ class Sample:
     p99_us: float
     fault: str = ""
 
+    def __str__(self):
+        return self.fault or f"{self.cpu_us:7.1f} us  {self.requests_per_second:8.0f}/s"
+
 
 _UNIT_US = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 
 
-def measure(process, port, headers, options, core):
-    """Loads `process` on `port` with wrk on `core`. options: connections, seconds."""
-    fault = probe(port, headers)
-    before = process.cpu_seconds()
-    output = _wrk(port, headers, options, core)
-    cpu_seconds = process.cpu_seconds() - before
-    fault = fault or ("" if process.alive() else "ended under load") or _load_fault(output) or probe(port, headers)
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """wrk with one thread on `core`."""
+    connections: int
+    seconds: int
+    core: int
 
-    requests, elapsed = _requests(output)
-    if requests == 0:
-        return Sample(0, 0, 0, 0, fault or "no request was answered")
-    if cpu_seconds == 0:
-        fault = fault or "no CPU time in /proc/PID/task/*/schedstat"
-    return Sample(cpu_seconds / requests * 1e6, requests / elapsed, _latency_us(output, "50"),
-                  _latency_us(output, "99"), fault)
+    def measure(self, process, port, request):
+        """Sample of `process`, which listens on `port`."""
+        fault = probe(port, request)
+        before = process.cpu_seconds()
+        output = self._wrk(port, request)
+        cpu_seconds = process.cpu_seconds() - before
+        fault = fault or ("" if process.alive() else "ended under load") or _load_fault(output) or probe(port, request)
+
+        requests, elapsed = _requests(output)
+        if requests == 0:
+            return Sample(0, 0, 0, 0, fault or "no request was answered")
+        if cpu_seconds == 0:
+            fault = fault or "no CPU time in /proc/PID/task/*/schedstat"
+        return Sample(cpu_seconds / requests * 1e6, requests / elapsed, _latency_us(output, "50"),
+                      _latency_us(output, "99"), fault)
+
+    def _wrk(self, port, request):
+        command = ["taskset", "-c", str(self.core), find_program("wrk"), "-t1", f"-c{self.connections}",
+                   f"-d{self.seconds}s", "--latency"]
+        for name, value in request.headers:
+            command += ["-H", f"{name}: {value}"]
+        if request.upload_bytes:
+            command += ["-s", _UPLOAD_SCRIPT]
+        command += [f"http://127.0.0.1:{port}{request.path}", "--", str(request.upload_bytes)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=self.seconds + 60)
+        if done.returncode != 0:
+            raise BenchError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
 
 
-def probe(port, headers):
+def probe(port, request):
     """Empty if a single request is answered 200 with the backend's body; wrk itself sees only the class of a status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/", headers=headers)
-        answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer: {error}"
+        return ask(connection, request)
     finally:
         connection.close()
+
+
+def ask(connection, request):
+    """Empty if `request` is answered as it should be on `connection` (http.client), which stays open."""
+    method, body = ("POST", b"x" * request.upload_bytes) if request.upload_bytes else ("GET", None)
+    try:
+        connection.request(method, request.path, body=body, headers=dict(request.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {error}"
     if answer.status != 200:
-        return f"answered {answer.status}: {body[:200].strip()}"
-    return "" if body == BODY else "the answer is not the backend's"
-
-
-def _wrk(port, headers, options, core):
-    command = ["taskset", "-c", str(core), find_program("wrk"), "-t1", f"-c{options.connections}",
-               f"-d{options.seconds}s", "--latency"]
-    for name, value in headers.items():
-        command += ["-H", f"{name}: {value}"]
-    done = subprocess.run([*command, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=False,
-                          timeout=options.seconds + 60)
-    if done.returncode != 0:
-        raise BenchError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+        return f"answered {answer.status}: {content[:200].decode(errors='replace').strip()}"
+    return "" if content == request.answer else "the answer is not the backend's"
 
 
 def _requests(output):

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import shutil
 import socket
 import subprocess
 import time
@@ -64,6 +66,10 @@ class Process:
         """CPU time so far, user and system, of every thread of the program and of its children."""
         return sum(_cpu_nanoseconds(pid) for pid in _family(self.pid)) / 1e9
 
+    def resident_bytes(self):
+        """Resident memory of the program and its children."""
+        return sum(_resident_bytes(pid) for pid in _family(self.pid))
+
     def stop(self, seconds=5):
         self._child.terminate()
         try:
@@ -89,7 +95,25 @@ def _cpu_nanoseconds(pid):
     return total
 
 
+def _resident_bytes(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+
+
 def pick_cores():
     """(measured, other): the core that proxy, load and backend share, and one for everything else."""
     cores = sorted(os.sched_getaffinity(0))
     return cores[-1], cores[0]
+
+
+_PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "taskset": "util-linux", "openssl": "openssl"}
+
+
+def find_program(name):
+    """Path of a program of the system; nothing is installed from here."""
+    # Debian keeps nginx and haproxy in /usr/sbin, which is not on every user's path.
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        raise BenchError(f"{name} is missing (Debian package {_PACKAGES[name]}). "
+                         "`scripts/packages --bench` lists what the comparison needs, `scripts/setup --bench` installs it.")
+    return path
