@@ -1,0 +1,86 @@
+"""One entry of the corpus: bytes a client sends, the row of the threat model it belongs to, and what must come of it."""
+
+from dataclasses import dataclass
+
+from differential.readings import reading
+
+HOST = "gateway.test"
+HOST_LINE = b"Host: gateway.test\r\n"
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """The request reaches the server, as exactly this one."""
+
+    read: object
+    last: bool = False  # the gateway closes the client's connection behind the answer
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The gateway answers with one of `statuses` and closes; the server gets no whole request of it.
+
+    `midway`: the fault is in the body, so that the server may get the beginning of the request, but never its end.
+    """
+
+    statuses: tuple
+    midway: bool = False
+    keeps: bool = False  # the connection may go on: the request was understood, and not wanted
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The gateway answers by itself and the connection goes on."""
+
+    statuses: tuple
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The request never ends: no marker follows. No answer is due, and the server gets no whole request."""
+
+
+@dataclass
+class Case:
+    """`parts` are sent one after the other: each once the server's side has seen a byte of the one before.
+
+    `steps` are the outcomes in the order of the requests in the bytes; None: only consistency is checked.
+    """
+
+    row: str
+    name: str
+    parts: list
+    steps: list = None
+
+    @property
+    def data(self):
+        return b"".join(self.parts)
+
+    @property
+    def is_cut(self):
+        return bool(self.steps) and isinstance(self.steps[-1], Cut)
+
+    @property
+    def key(self):
+        return f"{self.row} {self.name}"
+
+
+def forwarded(target="/", method="GET", host=HOST, body=b"", last=False):
+    return Forwarded(reading(method, target, host, body), last)
+
+
+def refused(*statuses, midway=False, keeps=False):
+    return Refused(statuses or (400,), midway, keeps)
+
+
+def get(target=b"/", fields=b"", host=HOST_LINE, version=b"HTTP/1.1"):
+    return b"GET " + target + b" " + version + b"\r\n" + host + fields + b"\r\n"
+
+
+def post(fields, body=b"", target=b"/", host=HOST_LINE, version=b"HTTP/1.1"):
+    return b"POST " + target + b" " + version + b"\r\n" + host + fields + b"\r\n" + body
+
+
+def chunked_post(body, fields=b""):
+    return post(b"Transfer-Encoding: chunked\r\n" + fields, body)
