@@ -27,12 +27,13 @@ constexpr std::string_view trim(std::string_view text) {
 
 // The whole text as 1*DIGIT; nothing for an empty text, another character or overflow.
 constexpr std::optional<std::uint64_t> parse_decimal(std::string_view text) {
+  constexpr std::size_t kAlwaysFits = 19;  // digits
   if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;
   for (char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    auto digit = static_cast<std::uint64_t>(c - '0');
-    if (value > (UINT64_MAX - digit) / 10) return std::nullopt;
+    auto digit = static_cast<std::uint64_t>(static_cast<unsigned char>(c)) - '0';
+    if (digit > 9) return std::nullopt;
+    if (text.size() > kAlwaysFits && value > (UINT64_MAX - digit) / 10) return std::nullopt;
     value = value * 10 + digit;
   }
   return value;

@@ -53,7 +53,7 @@ Result<void> Exchange::check_fields() {
   TRY_VOID(http::check_nominations(request_.fields));
   TRY_VOID(check_max_forwards());
   for (auto id : {http::FieldName::authorization, http::FieldName::content_type}) {
-    if (request_.fields.count(id) > 1) return bad_request("repeated Authorization or Content-Type");
+    if (request_.fields.repeats(id)) return bad_request("repeated Authorization or Content-Type");
   }
   for (const http::Field& field : request_.fields.items) {
     if (field.id == http::FieldName::via && field.value.find(worker_.shared().instance) != std::string_view::npos) {
@@ -71,7 +71,7 @@ Result<void> Exchange::check_fields() {
 // OPTIONS counts its hops down; at 0 the gateway itself is the one that is asked (P12). Elsewhere the field says
 // nothing.
 Result<void> Exchange::check_max_forwards() {
-  if (request_.method != "OPTIONS" || request_.fields.count(http::FieldName::max_forwards) == 0) return {};
+  if (request_.method != "OPTIONS" || !request_.fields.has(http::FieldName::max_forwards)) return {};
   const http::Field* field = request_.fields.only(http::FieldName::max_forwards);
   if (field != nullptr) max_forwards_ = parse_decimal(field->value);
   return max_forwards_ ? Result<void>{} : bad_request("Max-Forwards");
@@ -164,10 +164,10 @@ Result<std::string_view> Exchange::bearer_token() const {
   auto missing = [](std::string_view reason) { return fail(ErrorCode::missing_token, Origin::downstream, reason); };
   const http::Field* field = request_.fields.first(http::FieldName::authorization);
   if (field == nullptr) return missing("no Authorization");
-  constexpr std::string_view kScheme = "bearer ";
-  if (field->value.size() <= kScheme.size() || !iequals(field->value.substr(0, kScheme.size()), kScheme)) {
-    return missing("not a bearer token");
-  }
+  constexpr std::string_view kScheme = "Bearer ";
+  bool as_usual = field->value.starts_with(kScheme);
+  bool has_scheme = as_usual || iequals(field->value.substr(0, kScheme.size()), kScheme);
+  if (!has_scheme || field->value.size() == kScheme.size()) return missing("not a bearer token");
   return field->value.substr(kScheme.size());
 }
 

@@ -75,8 +75,7 @@ Result<void> Exchange::check_upgrade() {
 bool Exchange::is_websocket_accepted() const {
   const http::FieldList& fields = response_.fields;
   std::string_view accept = only_value(fields, "sec-websocket-accept");
-  bool framed =
-      fields.count(http::FieldName::content_length) > 0 || fields.count(http::FieldName::transfer_encoding) > 0;
+  bool framed = fields.has(http::FieldName::content_length) || fields.has(http::FieldName::transfer_encoding);
   return upgrading_ && request_.minor >= 1 && response_.minor >= 1 && !framed &&
          lists(fields, http::FieldName::upgrade, kWebSocket) && lists(fields, http::FieldName::connection, "upgrade") &&
          accept.size() == kAcceptBytes && is_base64(accept);

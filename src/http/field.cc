@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <bit>
+#include <utility>
 
 #include "base/text.h"
 
@@ -56,61 +57,122 @@ constexpr std::size_t kLongestKnown = 22;
 
 constexpr std::array<std::string_view, 4> kOwnedPrefixes{"x-auth-", "x-user-", "x-consumer-", "x-forwarded-"};
 
-// Known names by length: the few candidates of one length are compared in turn.
-struct ByLength {
-  std::array<std::uint8_t, kLongestKnown + 2> begin{};
-  std::array<Known, kKnown.size()> names{};
+// A name of at most 24 bytes as three words that overlap where it is shorter: its first eight bytes, the eight from the
+// eighth on (those of a name above 16 bytes; else the first again) and its last eight. Together with the length they
+// are the whole name, so comparing names is comparing words. Bit 5 is set everywhere: that lowers letters, and for the
+// bytes of a token it makes no other byte equal to a letter, a digit or '-', of which the known names consist.
+struct NameWords {
+  std::uint64_t first = 0;
+  std::uint64_t middle = 0;
+  std::uint64_t last = 0;
+  std::size_t length = 0;
+  constexpr bool operator==(const NameWords&) const = default;
 };
 
-constexpr ByLength sort_by_length() {
-  ByLength result;
-  std::size_t at = 0;
-  for (std::size_t length = 0; length <= kLongestKnown; ++length) {
-    result.begin[length] = static_cast<std::uint8_t>(at);
-    for (const Known& known : kKnown) {
-      if (known.name.size() == length) result.names[at++] = known;
-    }
-  }
-  result.begin[kLongestKnown + 1] = static_cast<std::uint8_t>(at);
-  return result;
-}
-constexpr ByLength kByLength = sort_by_length();
-static_assert(kByLength.begin[kLongestKnown + 1] == kKnown.size(), "kLongestKnown is too small");
+constexpr std::uint64_t kCaseBits = 0x2020202020202020;
 
-// `lower` holds lower-case letters, digits and '-' only; `token` is as long. For the bytes of a token, setting bit 5
-// lowers letters and makes no other byte equal to one of those, so eight can be compared at once.
-bool is_name(std::string_view token, std::string_view lower) {
-  constexpr std::uint64_t kCaseBits = 0x2020202020202020;
-  std::size_t at = 0;
-  for (; at + 8 <= token.size(); at += 8) {
-    std::uint64_t a;
-    std::uint64_t b;
-    std::memcpy(&a, token.data() + at, 8);
-    std::memcpy(&b, lower.data() + at, 8);
-    if ((a | kCaseBits) != b) return false;
+// Little-endian on every machine; compilers make one load of it.
+constexpr std::uint64_t load(const char* at, std::size_t bytes) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < bytes; ++i) word |= std::uint64_t{static_cast<unsigned char>(at[i])} << (8 * i);
+  return word;
+}
+
+constexpr NameWords words_of(std::string_view name) {
+  const char* begin = name.data();
+  const char* end = begin + name.size();
+  NameWords words{.length = name.size()};
+  if (name.size() >= 8) {
+    words.first = load(begin, 8) | kCaseBits;
+    words.last = load(end - 8, 8) | kCaseBits;
+    words.middle = name.size() > 16 ? load(begin + 8, 8) | kCaseBits : words.first;
+    return words;
   }
-  for (; at < token.size(); ++at) {
-    if ((token[at] | 0x20) != lower[at]) return false;
+  if (name.size() >= 4) {
+    words.first = load(begin, 4) | load(end - 4, 4) << 32;
+  } else {  // filled up with '-', so that is_plain() holds for these, too
+    constexpr std::uint64_t kFill = 0x2D2D2D2D2D000000;
+    words.first = load(begin, 1) | load(begin + name.size() / 2, 1) << 8 | load(end - 1, 1) << 16 | kFill;
+  }
+  words.first |= kCaseBits;
+  words.middle = words.last = words.first;
+  return words;
+}
+
+// Every known name has a slot of its own (a perfect hash): the multiplier that achieves it is found by the compiler.
+constexpr std::size_t kSlotBits = 7;
+constexpr std::size_t kSlots = std::size_t{1} << kSlotBits;
+constexpr std::size_t slot_of(const NameWords& words, std::uint64_t multiplier) {
+  return ((words.first ^ std::rotl(words.last, 23) ^ words.length) * multiplier) >> (64 - kSlotBits);
+}
+
+constexpr std::array<NameWords, kKnown.size()> kKnownWords = [] {
+  std::array<NameWords, kKnown.size()> all{};
+  std::transform(kKnown.begin(), kKnown.end(), all.begin(), [](const Known& known) { return words_of(known.name); });
+  return all;
+}();
+
+constexpr bool separates(std::uint64_t multiplier) {
+  std::array<bool, kSlots> taken{};
+  return std::none_of(kKnownWords.begin(), kKnownWords.end(),
+                      [&](const NameWords& words) { return std::exchange(taken[slot_of(words, multiplier)], true); });
+}
+
+constexpr std::uint64_t kMultiplier = [] {
+  std::uint64_t multiplier = 0x9E3779B97F4A7C15;
+  while (!separates(multiplier)) multiplier = multiplier * 0xD1342543DE82EF95 + 2;
+  return multiplier;
+}();
+
+struct Slot {
+  NameWords words;
+  FieldName id = FieldName::other;
+};
+constexpr std::array<Slot, kSlots> kTable = [] {
+  std::array<Slot, kSlots> table{};
+  for (std::size_t i = 0; i < kKnown.size(); ++i) {
+    table[slot_of(kKnownWords[i], kMultiplier)] = {kKnownWords[i], kKnown[i].id};
+  }
+  return table;
+}();
+
+// Whether all eight bytes are letters or '-': then a name is no alias and has no byte that needs a closer look. Sums
+// of two bytes below 0x80 do not carry into the next, and their top bit tells which of the limits the byte has reached.
+bool is_plain(std::uint64_t word) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kTops = 0x8080808080808080;
+  std::uint64_t low = word & ~kTops;
+  std::uint64_t from_a = low + kOnes * (0x80 - 'a');
+  std::uint64_t above_z = low + kOnes * (0x7F - 'z');
+  std::uint64_t not_dash = (low ^ kOnes * '-') + kOnes * 0x7F;
+  return (((from_a & ~above_z) | ~not_dash) & ~word & kTops) == kTops;
+}
+
+// `lower` holds lower-case letters, digits and '-' only; `token` is as long.
+bool is_name(std::string_view token, std::string_view lower) {
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    if ((token[i] | 0x20) != lower[i]) return false;
   }
   return true;
 }
 
+bool has_owned_prefix(std::string_view name) {
+  return std::any_of(kOwnedPrefixes.begin(), kOwnedPrefixes.end(), [&](std::string_view prefix) {
+    return name.size() >= prefix.size() && is_name(name.substr(0, prefix.size()), prefix);
+  });
+}
+
+FieldName find_known(std::string_view name, const NameWords& words) {
+  const Slot& slot = kTable[slot_of(words, kMultiplier)];
+  if (slot.words == words) return slot.id;
+  bool maybe_owned = name.size() > 2 && (name[0] | 0x20) == 'x' && name[1] == '-';
+  return maybe_owned && has_owned_prefix(name) ? FieldName::gateway_owned : FieldName::other;
+}
+
+// Longer names than any known one can still have a prefix that is the gateway's.
 FieldName find_known(std::string_view name) {
-  char first = ascii_lower(name.front());
-  if (name.size() <= kLongestKnown) {
-    for (std::size_t i = kByLength.begin[name.size()]; i < kByLength.begin[name.size() + 1]; ++i) {
-      const Known& known = kByLength.names[i];
-      if (known.name.front() == first && is_name(name, known.name)) return known.id;
-    }
-  }
-  if (first == 'x') {
-    for (auto prefix : kOwnedPrefixes) {
-      if (name.size() >= prefix.size() && is_name(name.substr(0, prefix.size()), prefix)) {
-        return FieldName::gateway_owned;
-      }
-    }
-  }
-  return FieldName::other;
+  if (name.size() <= kLongestKnown) return find_known(name, words_of(name));
+  return has_owned_prefix(name) ? FieldName::gateway_owned : FieldName::other;
 }
 
 bool is_alias_separator(char c) { return c == '_' || c == '.'; }
@@ -127,8 +189,9 @@ constexpr std::array<bool, 256> kTokenTable = [] {
 
 }  // namespace
 
-FieldName classify_field(std::string_view name) {
-  if (name.empty()) return FieldName::other;
+namespace {
+
+FieldName classify_odd_field(std::string_view name) {
   FieldName id = find_known(name);
   if (id != FieldName::other || std::none_of(name.begin(), name.end(), is_alias_separator)) return id;
   char folded[kLongestKnown + 1];  // of a longer name, all that an owned prefix needs
@@ -136,6 +199,25 @@ FieldName classify_field(std::string_view name) {
   std::replace_copy_if(begin.begin(), begin.end(), folded, is_alias_separator, '-');
   bool alias = find_known({folded, begin.size()}) != FieldName::other;
   return alias ? FieldName::gateway_owned : FieldName::other;
+}
+
+}  // namespace
+
+std::optional<FieldName> classify_token(std::string_view name) {
+  if (name.empty()) return std::nullopt;
+  if (name.size() <= kLongestKnown) {
+    NameWords words = words_of(name);
+    bool plain = is_plain(words.first) && is_plain(words.last) && (name.size() <= 16 || is_plain(words.middle));
+    if (plain) return find_known(name, words);
+  }
+  if (!is_token(name)) return std::nullopt;
+  return classify_odd_field(name);
+}
+
+FieldName classify_field(std::string_view name) {
+  if (name.empty()) return FieldName::other;
+  auto id = classify_token(name);
+  return id ? *id : classify_odd_field(name);
 }
 
 bool may_be_nominated(std::string_view name) {

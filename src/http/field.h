@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace lotagate::http {
@@ -42,6 +43,8 @@ enum class FieldName : std::uint8_t {
   gateway_owned,  // identity and forwarding names that only the gateway may set (threats.md section 5)
 };
 
+inline constexpr std::size_t kFieldNameCount = static_cast<std::size_t>(FieldName::gateway_owned) + 1;
+
 struct Field {
   std::string_view name;   // as received
   std::string_view value;  // without surrounding white space
@@ -51,6 +54,9 @@ struct Field {
 // Case-insensitive. A name that would become a known one when `_` and `.` are read as `-` is an alias: applications
 // behind the gateway may fold them (CGI does), so an alias is classified as gateway_owned and never forwarded.
 FieldName classify_field(std::string_view name);
+// The same in one pass with the check that `name` is a token; nothing if it is none. Most names are letters and '-':
+// for those a few operations on eight bytes at a time decide everything.
+std::optional<FieldName> classify_token(std::string_view name);
 
 // Fields that belong to one connection (RFC 9110 7.6.1) or to the framing, which is always written anew.
 constexpr bool is_hop_by_hop(FieldName id) {

@@ -29,18 +29,17 @@ FieldFault read_field_lines(std::string_view lines, std::size_t max_fields, Fiel
     if (cr == at) return cr + 2 == end ? FieldFault::none : FieldFault::syntax;
     if (out.items.size() == max_fields) return FieldFault::too_many;
 
-    std::string_view line(at, static_cast<std::size_t>(cr - at));
-    std::size_t name_bytes = leading_token_bytes(line);
-    if (name_bytes == 0 || name_bytes == line.size() || line[name_bytes] != ':') return FieldFault::syntax;
-    const char* value = at + name_bytes + 1;
+    auto* colon = static_cast<const char*>(std::memchr(at, ':', static_cast<std::size_t>(cr - at)));
+    if (colon == nullptr) return FieldFault::syntax;
+    std::string_view name(at, static_cast<std::size_t>(colon - at));
+    auto id = classify_token(name);
+    if (!id) return FieldFault::syntax;
+    const char* value = colon + 1;
     const char* value_end = cr;
     while (value != value_end && is_blank(*value)) ++value;
     while (value != value_end && is_blank(value_end[-1])) --value_end;
-    Field field{.name = line.substr(0, name_bytes),
-                .value = {value, static_cast<std::size_t>(value_end - value)},
-                .id = FieldName::other};
+    Field field{.name = name, .value = {value, static_cast<std::size_t>(value_end - value)}, .id = *id};
     if (!are_value_bytes(field.value)) return FieldFault::syntax;
-    field.id = classify_field(field.name);
     out.add(field);
     at = cr + 2;
   }

@@ -1,5 +1,7 @@
 #include "http/framing.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace lotagate::http {
@@ -29,8 +31,16 @@ bool is_foreign_coding(std::string_view list) {
   return foreign;
 }
 
+// The two values that nearly every Connection field has, as they are nearly always spelled.
+constexpr std::string_view kKeepAlive = "keep-alive";
+constexpr std::string_view kClose = "close";
+
+bool is_connection_option(std::string_view value) {
+  return value == kKeepAlive || value == kClose || iequals(value, kKeepAlive) || iequals(value, kClose);
+}
+
 bool connection_has(const FieldList& fields, std::string_view wanted) {
-  if (fields.first(FieldName::connection) == nullptr) return false;
+  if (!fields.has(FieldName::connection)) return false;
   for (const Field& field : fields.items) {
     if (field.id != FieldName::connection) continue;
     bool found = false;
@@ -44,13 +54,13 @@ bool connection_has(const FieldList& fields, std::string_view wanted) {
 
 Result<Framing> request_framing(const RequestHead& head) {
   auto bad = [](std::string_view reason) { return fail(ErrorCode::bad_request, Origin::downstream, reason); };
-  std::size_t lengths = head.fields.count(FieldName::content_length);
-  std::size_t codings = head.fields.count(FieldName::transfer_encoding);
-  if (lengths == 0 && codings == 0) return Framing{};
-  if (lengths > 0 && codings > 0) return bad("Content-Length with Transfer-Encoding");
-  if (lengths > 1) return bad("repeated Content-Length");
-  if (codings > 1) return bad("repeated Transfer-Encoding");
-  if (codings == 1) {
+  bool has_length = head.fields.has(FieldName::content_length);
+  bool has_coding = head.fields.has(FieldName::transfer_encoding);
+  if (!has_length && !has_coding) return Framing{};
+  if (has_length && has_coding) return bad("Content-Length with Transfer-Encoding");
+  if (head.fields.repeats(FieldName::content_length)) return bad("repeated Content-Length");
+  if (head.fields.repeats(FieldName::transfer_encoding)) return bad("repeated Transfer-Encoding");
+  if (has_coding) {
     if (head.minor == 0) return bad("Transfer-Encoding in HTTP/1.0");
     std::string_view coding = head.fields.first(FieldName::transfer_encoding)->value;
     if (iequals(coding, "chunked")) return Framing{.kind = Framing::Kind::chunked};
@@ -65,29 +75,31 @@ Result<Framing> request_framing(const RequestHead& head) {
 
 Result<Framing> response_framing(const ResponseHead& head, bool to_head) {
   auto bad = [](std::string_view reason) { return fail(ErrorCode::upstream_invalid, Origin::upstream, reason); };
-  std::size_t lengths = head.fields.count(FieldName::content_length);
-  std::size_t codings = head.fields.count(FieldName::transfer_encoding);
-  if (lengths > 1) return bad("repeated Content-Length");
-  if (codings > 1) return bad("repeated Transfer-Encoding");
-  if (lengths > 0 && codings > 0) return bad("Content-Length with Transfer-Encoding");
+  bool has_length = head.fields.has(FieldName::content_length);
+  bool has_coding = head.fields.has(FieldName::transfer_encoding);
+  if (head.fields.repeats(FieldName::content_length)) return bad("repeated Content-Length");
+  if (head.fields.repeats(FieldName::transfer_encoding)) return bad("repeated Transfer-Encoding");
+  if (has_length && has_coding) return bad("Content-Length with Transfer-Encoding");
   LengthAnswer length{true, 0};
-  if (lengths == 1) length = parse_length(head.fields.first(FieldName::content_length)->value);
+  if (has_length) length = parse_length(head.fields.first(FieldName::content_length)->value);
   if (!length.sound) return bad("Content-Length");
-  if (codings == 1) {
+  if (has_coding) {
     if (head.minor == 0) return bad("Transfer-Encoding in HTTP/1.0");
     if (!iequals(head.fields.first(FieldName::transfer_encoding)->value, "chunked")) return bad("Transfer-Encoding");
   }
 
   bool bodyless = to_head || head.status < 200 || head.status == 204 || head.status == 304;
   if (bodyless) return Framing{};
-  if (codings == 1) return Framing{.kind = Framing::Kind::chunked};
-  if (lengths == 1) return Framing{.kind = Framing::Kind::length, .length = length.value};
+  if (has_coding) return Framing{.kind = Framing::Kind::chunked};
+  if (has_length) return Framing{.kind = Framing::Kind::length, .length = length.value};
   return Framing{.kind = Framing::Kind::until_close};
 }
 
 bool keeps_alive(const FieldList& fields, int minor) {
-  if (connection_has(fields, "close")) return false;
-  return minor >= 1 || connection_has(fields, "keep-alive");
+  const Field* only = fields.only(FieldName::connection);
+  if (only != nullptr && only->value == kKeepAlive) return true;
+  if (connection_has(fields, kClose)) return false;
+  return minor >= 1 || connection_has(fields, kKeepAlive);
 }
 
 Result<void> check_nominations(const FieldList& fields) {
@@ -103,14 +115,11 @@ Result<void> check_nominations(const FieldList& fields) {
 }
 
 bool has_nominations(const FieldList& fields) {
-  if (fields.first(FieldName::connection) == nullptr) return false;
-  bool found = false;
-  for (const Field& field : fields.items) {
-    if (field.id != FieldName::connection || iequals(field.value, "keep-alive") || iequals(field.value, "close"))
-      continue;
-    found = true;
-  }
-  return found;
+  if (!fields.has(FieldName::connection)) return false;
+  if (const Field* only = fields.only(FieldName::connection)) return !is_connection_option(only->value);
+  return std::any_of(fields.items.begin(), fields.items.end(), [](const Field& field) {
+    return field.id == FieldName::connection && !is_connection_option(field.value);
+  });
 }
 
 bool is_nominated(const FieldList& fields, std::string_view name) { return connection_has(fields, name); }

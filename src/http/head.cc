@@ -102,30 +102,6 @@ std::size_t leading_blank_bytes(std::string_view bytes) {
   return skipped;
 }
 
-void FieldList::clear() {
-  items.clear();
-  seen = 0;
-}
-
-void FieldList::add(const Field& field) {
-  items.push_back(field);
-  seen |= std::uint64_t{1} << static_cast<unsigned>(field.id);
-}
-
-const Field* FieldList::first(FieldName id) const {
-  if ((seen >> static_cast<unsigned>(id) & 1) == 0) return nullptr;
-  auto found = std::find_if(items.begin(), items.end(), [&](const Field& field) { return field.id == id; });
-  return found == items.end() ? nullptr : &*found;
-}
-
-const Field* FieldList::only(FieldName id) const { return count(id) == 1 ? first(id) : nullptr; }
-
-std::size_t FieldList::count(FieldName id) const {
-  if ((seen >> static_cast<unsigned>(id) & 1) == 0) return 0;
-  return static_cast<std::size_t>(
-      std::count_if(items.begin(), items.end(), [&](const Field& field) { return field.id == id; }));
-}
-
 Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& out) {
   out.fields.clear();
   std::string_view rest = bytes;

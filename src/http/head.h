@@ -2,6 +2,8 @@
 // no loose spaces, no odd versions or methods. Views point into the bytes given to the parser and die with them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -41,16 +43,41 @@ inline constexpr std::size_t kMaxLeadingBlankLines = 4;
 std::size_t leading_blank_bytes(std::string_view bytes);
 
 // Storage is reused: parsing again after a warm-up allocates nothing.
-struct FieldList {
-  std::vector<Field> items;
-  std::uint64_t seen = 0;  // bit i: a field with FieldName i is there; spares most questions a walk through the list
+class FieldList {
+ public:
+  std::vector<Field> items;  // grows by add() only
 
-  void clear();
-  void add(const Field& field);
-  // The only field with this id; nullptr if there is none or more than one.
-  const Field* only(FieldName id) const;
-  const Field* first(FieldName id) const;
-  std::size_t count(FieldName id) const;
+  void clear() {
+    items.clear();
+    seen_ = repeated_ = 0;
+  }
+  void add(const Field& field) {
+    std::uint64_t bit = bit_of(field.id);
+    if ((seen_ & bit) == 0) firsts_[static_cast<std::size_t>(field.id)] = static_cast<std::uint32_t>(items.size());
+    repeated_ |= seen_ & bit;
+    seen_ |= bit;
+    items.push_back(field);
+  }
+  bool has(FieldName id) const { return (seen_ & bit_of(id)) != 0; }
+  bool repeats(FieldName id) const { return (repeated_ & bit_of(id)) != 0; }
+  // Null if there is none.
+  const Field* first(FieldName id) const { return has(id) ? &items[firsts_[static_cast<std::size_t>(id)]] : nullptr; }
+  std::size_t count(FieldName id) const {
+    if (!repeats(id)) return has(id) ? 1 : 0;
+    auto same = [&](const Field& field) { return field.id == id; };
+    return static_cast<std::size_t>(std::count_if(items.begin(), items.end(), same));
+  }
+  // The only field with this id; null if there is none or more than one.
+  const Field* only(FieldName id) const { return repeats(id) ? nullptr : first(id); }
+
+ private:
+  static constexpr std::uint64_t bit_of(FieldName id) { return std::uint64_t{1} << static_cast<unsigned>(id); }
+  static_assert(kFieldNameCount <= 64);
+
+  // Spare the questions asked of every message a walk through the list.
+  std::uint64_t seen_ = 0;
+  std::uint64_t repeated_ = 0;
+  std::array<std::uint32_t, kFieldNameCount> firsts_{};  // where `seen_` has the bit
 };
 
 struct RequestHead {

@@ -151,6 +151,34 @@ bool is_plainly_canonical(std::string_view path) {
   return true;
 }
 
+// Letters of a canonical name. A table, because every request has a Host.
+constexpr std::array<bool, 256> kLowerHostBytes = [] {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0; c < 256; ++c) {
+    table[c] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
+  }
+  return table;
+}();
+
+// An authority that is its own canonical form: a lower-case name of non-empty labels, alone or with a port that has
+// neither a leading zero nor is the default. Nothing for all others, also for bad ones: canonical_authority() judges.
+std::optional<Target> plain_authority(std::string_view text) {
+  std::size_t at = 0;
+  char before = '.';
+  for (; at < text.size() && kLowerHostBytes[static_cast<unsigned char>(text[at])]; ++at) {
+    if (before == '.' && text[at] == '.') return std::nullopt;
+    before = text[at];
+  }
+  if (before == '.') return std::nullopt;
+  Target plain{.path = {}, .query = {}, .authority = text, .host = text.substr(0, at)};
+  if (at == text.size()) return plain;
+  auto port = text.substr(at + 1);
+  auto number = parse_decimal(port);
+  bool usual =
+      text[at] == ':' && port.size() <= 5 && number && *number <= 65535 && port.front() != '0' && *number != 80;
+  return usual ? std::optional(plain) : std::nullopt;
+}
+
 bool is_host_byte(char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
 bool is_ipv6_byte(char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; }
@@ -208,6 +236,7 @@ Result<std::string_view> canonical_path(std::string_view path, Arena& arena) {
 }
 
 Result<Target> canonical_authority(std::string_view authority, Arena& arena) {
+  if (auto plain = plain_authority(authority)) return *plain;
   AuthorityParts parts = split_authority(authority);
   bool has_port = !parts.port.empty();
   auto port = parse_decimal(parts.port);
@@ -235,13 +264,15 @@ Result<Target> canonical_authority(std::string_view authority, Arena& arena) {
 
 Result<Target> resolve_target(const RequestHead& head, Arena& arena) {
   if (!are_target_bytes(head.target)) return bad("byte not allowed in a request target");
-  std::size_t hosts = head.fields.count(FieldName::host);
-  if (hosts > 1 || (hosts == 0 && head.minor >= 1)) return bad("Host missing or repeated");
-  std::string_view authority = hosts == 1 ? head.fields.first(FieldName::host)->value : std::string_view();
+  const Field* host = head.fields.only(FieldName::host);
+  if (head.fields.repeats(FieldName::host) || (host == nullptr && head.minor >= 1)) {
+    return bad("Host missing or repeated");
+  }
+  std::string_view authority = host != nullptr ? host->value : std::string_view();
 
   std::string_view origin = head.target;
   Target out;
-  if (hosts == 1) {
+  if (host != nullptr) {
     TRY(host_field, canonical_authority(authority, arena));
     out = host_field;
   }
