@@ -24,9 +24,7 @@ bool describes_body(http::FieldName id) {
 void Exchange::write_downstream_head(http::HeadWriter& out, const http::Framing& framing, bool chunked) {
   out.text("HTTP/1.1 ");
   out.number(response_.status);
-  out.text(" ");
-  out.text(response_.reason);
-  out.text("\r\n");
+  out.text(" ", response_.reason, "\r\n");
   write_kept_fields(out, false);
   if (chunked) {
     out.text("Transfer-Encoding: chunked\r\n");
@@ -48,7 +46,7 @@ void Exchange::write_kept_fields(http::HeadWriter& out, bool replaced_body) {
     if (http::is_hop_by_hop(field.id) || field.id == http::FieldName::x_request_id) continue;
     if (replaced_body && describes_body(field.id)) continue;
     if (has_nominations && http::is_nominated(response_.fields, field.name)) continue;
-    out.field(field.name, field.value);
+    out.relayed_field(field.name, field.value);
   }
 }
 
@@ -131,9 +129,7 @@ Task<bool> Exchange::answer_problem(const Error& error, const std::string& body,
   std::uint16_t status = error_status(error);
   out.text("HTTP/1.1 ");
   out.number(status);
-  out.text(" ");
-  out.text(status_title(status));
-  out.text("\r\n");
+  out.text(" ", status_title(status), "\r\n");
   if (keep_backend_fields) write_kept_fields(out, true);
   out.field("Content-Type", "application/problem+json");
   out.field("Content-Length", body.size());

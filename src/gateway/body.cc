@@ -182,7 +182,9 @@ std::span<iovec> BodySink::take(bool end) {
 
 std::span<iovec> BodySink::take_copied(bool end) {
   bool chunked = kind_ == Kind::chunked;
-  if (chunked && bytes_ > 0) head_->text({size_line_.data(), http::write_chunk_size(size_line_.data(), bytes_)});
+  if (chunked && bytes_ > 0) {
+    head_->text(std::string_view(size_line_.data(), http::write_chunk_size(size_line_.data(), bytes_)));
+  }
   for (std::size_t i = 0; i < count_; ++i) head_->text(pieces_[i]);
   if (chunked && bytes_ > 0) head_->text("\r\n");
   if (chunked && end) head_->text(http::kLastChunk);

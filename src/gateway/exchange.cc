@@ -106,6 +106,7 @@ void Exchange::begin(Connection& connection) {
   interim_responses_ = 0;
   wall_started_ = worker_.reactor().wall_now();
   started_ = connection.head_began_;
+  ended_.reset();
   upstream_duration_ = nanoseconds(0);
   attempts_ = 0;
   status_ = 0;
@@ -164,7 +165,7 @@ void Exchange::record() {
   }
   record.bytes_in = request_body_.octets() + tunnel_bytes_in_;
   record.bytes_out = body_bytes_out_;
-  record.duration = worker_.reactor().backend().now() - started_;
+  record.duration = (ended_ ? *ended_ : worker_.reactor().backend().now()) - started_;
   record.upstream_duration = upstream_duration_;
   record.attempts = attempts_;
   record.end = end_of();

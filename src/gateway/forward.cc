@@ -36,8 +36,10 @@ Task<Result<void>> Exchange::forward() {
     request_body_.rewind();
   }
   client().set_hangup_listener(nullptr);
-  upstream_duration_ = worker_.reactor().backend().now() - forward_began_;
+  MonotonicTime ended = worker_.reactor().backend().now();
+  upstream_duration_ = ended - forward_began_;
   if (outcome) {
+    ended_ = ended;
     release_upstream();
   } else {
     upstream_.reset();
@@ -177,7 +179,7 @@ Error Exchange::before_answer(ErrorCode code, std::string_view reason) const {
 
 Task<Result<void>> Exchange::receive_response_head() {
   Socket& socket = upstream_->socket;
-  answer_ = worker_.reactor().buffers().take();
+  answer_.release();
   answer_begin_ = 0;
   answer_end_ = 0;
   answer_scanner_.reset();
@@ -189,6 +191,8 @@ Task<Result<void>> Exchange::receive_response_head() {
       Error error = wait_error(Side::upstream, wait, socket);
       co_return std::unexpected(error);
     }
+    // Not before there is something to read: of all buffers the last one given back is the warmest.
+    if (!answer_) answer_ = worker_.reactor().buffers().take();
     IoResult result = socket.try_receive({answer_.data() + answer_end_, answer_.capacity() - answer_end_});
     if (result.status == IoStatus::would_block) continue;
     if (result.status != IoStatus::ok) {
@@ -247,9 +251,7 @@ Task<Result<void>> Exchange::forward_interim() {
   http::HeadWriter head(buffer.data(), buffer.capacity());
   head.text("HTTP/1.1 ");
   head.number(response_.status);
-  head.text(" ");
-  head.text(response_.reason);
-  head.text("\r\n");
+  head.text(" ", response_.reason, "\r\n");
   write_kept_fields(head, false);
   head.end_of_head();
   if (head.overflowed()) co_return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);

@@ -26,23 +26,11 @@ bool is_traceparent(std::string_view text) {
          (text.substr(53) == "00" || is_trace_hex(text.substr(53)));
 }
 
-// RFC 7239 6: IPv6 in brackets and quotes.
-void write_forwarded_for(http::HeadWriter& out, const IpAddress& ip, std::string_view text) {
-  out.text("for=");
-  out.text(ip.is_v4() ? "" : "\"[");
-  out.text(text);
-  out.text(ip.is_v4() ? "" : "]\"");
-}
-
 }  // namespace
 
 void Exchange::write_upstream_head(http::HeadWriter& out) {
-  out.text(request_.method);
-  out.text(" ");
-  out.text(target_.path);
-  out.text(target_.query);
-  out.text(" HTTP/1.1\r\n");
-  out.field("Host", target_.authority.empty() ? endpoint_ : target_.authority);
+  std::string_view host = target_.authority.empty() ? endpoint_ : target_.authority;
+  out.text(request_.method, " ", target_.path, target_.query, " HTTP/1.1\r\nHost: ", host, "\r\n");
   bool has_nominations = http::has_nominations(request_.fields);
   for (const http::Field& field : request_.fields.items) {
     if (http::is_hop_by_hop(field.id)) continue;
@@ -64,7 +52,7 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
       default: break;
     }
     if (has_nominations && http::is_nominated(request_.fields, field.name)) continue;
-    out.field(field.name, field.value);
+    out.relayed_field(field.name, field.value);
   }
   using Kind = http::Framing::Kind;
   if (request_framing_.kind == Kind::length) out.field("Content-Length", request_framing_.length);
@@ -94,34 +82,17 @@ void Exchange::write_forwarding(http::HeadWriter& out) {
       if (iequals(field.name, "x-forwarded-host") && http::canonical_authority(field.value, arena_)) host = field.value;
     }
   }
-  out.text("X-Forwarded-For: ");
-  if (!chain.empty()) {
-    out.text(chain);
-    out.text(", ");
-  }
-  out.text(ip);
-  out.text("\r\nX-Forwarded-Proto: ");
-  out.text(proto);
-  if (!host.empty()) {
-    out.text("\r\nX-Forwarded-Host: ");
-    out.text(host);
-  }
-  out.text("\r\nForwarded: ");
-  if (!forwarded.empty()) {
-    out.text(forwarded);
-    out.text(", ");
-  }
-  write_forwarded_for(out, peer, ip);
-  if (!target_.authority.empty()) {
-    out.text(";host=\"");
-    out.text(target_.authority);
-    out.text("\"");
-  }
-  out.text(";proto=http\r\nVia: 1.");
-  out.number(static_cast<std::uint64_t>(request_.minor));
-  out.text(" ");
-  out.text(worker_.shared().instance);
-  out.text("\r\n");
+  auto separator = [](std::string_view before) { return std::string_view(before.empty() ? "" : ", "); };
+  out.text("X-Forwarded-For: ", chain, separator(chain), ip, "\r\nX-Forwarded-Proto: ", proto, "\r\n");
+  if (!host.empty()) out.text("X-Forwarded-Host: ", host, "\r\n");
+
+  // RFC 7239 6: IPv6 in brackets and quotes.
+  std::string_view open = peer.is_v4() ? "" : "\"[";
+  std::string_view close = peer.is_v4() ? "" : "]\"";
+  out.text("Forwarded: ", forwarded, separator(forwarded), "for=", open, ip, close);
+  if (!target_.authority.empty()) out.text(";host=\"", target_.authority, "\"");
+  std::string_view version = request_.minor == 0 ? "1.0 " : "1.1 ";
+  out.text(";proto=http\r\nVia: ", version, worker_.shared().instance, "\r\n");
 }
 
 void Exchange::write_identity(http::HeadWriter& out) {
@@ -140,13 +111,7 @@ void Exchange::write_trace(http::HeadWriter& out) {
     trace_id_ = usable ? given->value.substr(3, 32) : worker_.ids().id128(arena_);
     trace_flags_ = usable ? given->value.substr(53) : std::string_view("01");
   }
-  out.text("traceparent: 00-");
-  out.text(trace_id_);
-  out.text("-");
-  out.text(worker_.ids().id64(arena_));
-  out.text("-");
-  out.text(trace_flags_);
-  out.text("\r\n");
+  out.text("traceparent: 00-", trace_id_, "-", worker_.ids().id64(arena_), "-", trace_flags_, "\r\n");
 }
 
 }  // namespace lotagate

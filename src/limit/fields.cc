@@ -1,9 +1,10 @@
 #include "limit/fields.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
+
+#include "base/decimal.h"
 
 namespace lotagate::limit {
 namespace {
@@ -22,18 +23,20 @@ class Writer {
     used_ += text.size();
   }
   void number(std::uint64_t value) {
-    char digits[20];
-    auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    text({digits, static_cast<std::size_t>(end - digits)});
+    char digits[kMaxDecimalBytes];
+    text({digits, static_cast<std::size_t>(write_decimal(digits, value) - digits)});
   }
   // A string of RFC 9651 3.3.3: printable ASCII, quote and backslash escaped.
   void string(std::string_view value) {
-    text("\"");
+    char quoted[2 * kMaxPolicyNameBytes + 2];
+    char* at = quoted;
+    *at++ = '"';
     for (char c : value.substr(0, kMaxPolicyNameBytes)) {
-      if (c == '"' || c == '\\') text("\\");
-      text(c >= 0x20 && c < 0x7F ? std::string_view(&c, 1) : "?");
+      if (c == '"' || c == '\\') *at++ = '\\';
+      *at++ = c >= 0x20 && c < 0x7F ? c : '?';
     }
-    text("\"");
+    *at++ = '"';
+    text({quoted, static_cast<std::size_t>(at - quoted)});
   }
   std::string_view written() const { return fits_ ? std::string_view(out_.data(), used_) : std::string_view(); }
 

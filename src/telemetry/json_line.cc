@@ -1,11 +1,11 @@
 #include "telemetry/json_line.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 
 #include "base/address.h"
+#include "base/decimal.h"
 #include "base/error.h"
 #include "telemetry/json_escape.h"
 
@@ -20,17 +20,6 @@ char* literal(char* out, const char (&text)[N]) noexcept {
   return out + N - 1;
 }
 
-char* number(char* out, std::uint64_t value) noexcept { return std::to_chars(out, out + 20, value).ptr; }
-
-// `digits` decimal digits, with leading zeros.
-char* padded(char* out, std::uint64_t value, std::size_t digits) noexcept {
-  for (std::size_t i = digits; i > 0; --i) {
-    out[i - 1] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  }
-  return out + digits;
-}
-
 char* null_or_text(char* out, std::string_view text, std::size_t cap = kMaxFieldBytes) noexcept {
   if (text.empty()) return literal(out, "null");
   *out++ = '"';
@@ -39,9 +28,25 @@ char* null_or_text(char* out, std::string_view text, std::size_t cap = kMaxField
   return out;
 }
 
+// A name of our own: it needs no escaping.
+char* name(char* out, std::string_view text) noexcept {
+  *out++ = '"';
+  std::memcpy(out, text.data(), text.size());
+  out += text.size();
+  *out++ = '"';
+  return out;
+}
+
+// `digits` decimal digits, with leading zeros.
+char* padded(char* out, std::uint64_t value, std::size_t digits) noexcept {
+  char* const end = out + digits;
+  for (char* at = end; at > out; value /= 10) *--at = static_cast<char>('0' + value % 10);
+  return end;
+}
+
 char* milliseconds_text(char* out, nanoseconds duration) noexcept {
   const auto micros = static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)) / 1000;
-  out = number(out, micros / 1000);
+  out = write_decimal(out, micros / 1000);
   *out++ = '.';
   return padded(out, micros % 1000, 3);
 }
@@ -51,7 +56,7 @@ char* address(char* out, const IpAddress& ip) noexcept {
   *out++ = '"';
   if (ip.is_v4()) {
     for (std::size_t i = 12; i < 16; ++i) {
-      out = number(out, ip.bytes[i]);
+      out = write_decimal(out, ip.bytes[i]);
       *out++ = '.';
     }
     --out;
@@ -141,9 +146,9 @@ char* LineFormatter::format(char* out, const RequestRecord& record) noexcept {
   out = literal(out, R"(,"path":)");
   out = target(out, record.path, record.query);
   out = literal(out, R"(,"status":)");
-  out = number(out, record.status);
+  out = write_decimal(out, record.status);
   out = literal(out, R"(,"code":)");
-  out = null_or_text(out, record.code ? error_info(*record.code).name : std::string_view());
+  out = record.code ? name(out, error_info(*record.code).name) : literal(out, "null");
   out = literal(out, R"(,"route":)");
   out = null_or_text(out, record.route);
   out = literal(out, R"(,"service":)");
@@ -153,17 +158,17 @@ char* LineFormatter::format(char* out, const RequestRecord& record) noexcept {
   out = literal(out, R"(,"user":)");
   out = null_or_text(out, record.user);
   out = literal(out, R"(,"bytes_in":)");
-  out = number(out, record.bytes_in);
+  out = write_decimal(out, record.bytes_in);
   out = literal(out, R"(,"bytes_out":)");
-  out = number(out, record.bytes_out);
+  out = write_decimal(out, record.bytes_out);
   out = literal(out, R"(,"duration_ms":)");
   out = milliseconds_text(out, record.duration);
   out = literal(out, R"(,"upstream_ms":)");
   out = record.attempts > 0 ? milliseconds_text(out, record.upstream_duration) : literal(out, "null");
   out = literal(out, R"(,"attempts":)");
-  out = number(out, record.attempts);
+  out = write_decimal(out, record.attempts);
   out = literal(out, R"(,"end":)");
-  out = null_or_text(out, request_end_name(record.end));
+  out = name(out, request_end_name(record.end));
   out = literal(out, R"(,"reason":)");
   out = null_or_text(out, record.reason);
   return literal(out, "}\n");

@@ -1,16 +1,37 @@
 #include "telemetry/metrics.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 
 namespace lotagate::telemetry {
 
+namespace {
+
+// The first bound that a duration of so many bits can be under: what is left of the search is a step or two.
+constexpr std::array<std::uint8_t, 65> kFirstBound = [] {
+  std::array<std::uint8_t, 65> first{};
+  for (std::size_t bits = 1; bits <= 64; ++bits) {
+    const std::uint64_t least = std::uint64_t{1} << (bits - 1);
+    first[bits] = first[bits - 1];
+    while (first[bits] < kHistogramBounds.size() &&
+           static_cast<std::uint64_t>(kHistogramBounds[first[bits]].count()) < least) {
+      ++first[bits];
+    }
+  }
+  return first;
+}();
+
+}  // namespace
+
 void Histogram::record(nanoseconds duration) noexcept {
   const nanoseconds counted = std::max(duration, nanoseconds(0));
-  const auto bound = std::lower_bound(kHistogramBounds.begin(), kHistogramBounds.end(), counted);
-  buckets_[static_cast<std::size_t>(bound - kHistogramBounds.begin())].add();
-  sum_ns_.add(static_cast<std::uint64_t>(counted.count()));
+  const auto ns = static_cast<std::uint64_t>(counted.count());
+  std::size_t bucket = kFirstBound[static_cast<std::size_t>(std::bit_width(ns))];
+  while (bucket < kHistogramBounds.size() && kHistogramBounds[bucket] < counted) ++bucket;
+  buckets_[bucket].add();
+  sum_ns_.add(ns);
 }
 
 MetricsShard::MetricsShard() : cells_(std::make_unique<Cell[]>(kCells)) {}
