@@ -23,9 +23,9 @@ struct TokenCacheCounters {
   std::atomic<std::uint64_t> bytes{0};  // entries and table together
 };
 
-// Keyed by the whole token: its hash finds the slot, a full compare decides. Refusals are never stored, so that a flood
-// of bad tokens evicts nothing. Eight slots per bucket, second chance within the bucket and, for the byte bound, over
-// the whole table.
+// Keyed by the whole token: the hash of its end finds the slot, a full compare decides. Refusals are never stored, so
+// that a flood of bad tokens evicts nothing. Eight slots per bucket, second chance within the bucket and, for the byte
+// bound, over the whole table.
 class TokenCache {
  public:
   // `max_bytes` bounds entries and table together; 0 turns the cache off.

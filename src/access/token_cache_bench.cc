@@ -13,8 +13,7 @@ constexpr WallTime kNow{seconds(1000)};
 std::vector<std::string> tokens(std::size_t count) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < count; ++i) {
-    std::string token = "eyJhbGciOiJFUzI1NiJ9." + std::to_string(i) + '.';
-    token.resize(500, 'x');
+    std::string token = "eyJhbGciOiJFUzI1NiJ9." + std::string(470, 'x') + '.' + std::to_string(i);
     out.push_back(std::move(token));
   }
   return out;
