@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+
 namespace lotagate {
 
 class BufferPool;
@@ -21,13 +23,13 @@ class Buffer {
     swap(taken);
     return *this;
   }
-  ~Buffer();
+  ~Buffer() { release(); }
 
   explicit operator bool() const { return data_ != nullptr; }
   char* data() const { return data_; }
   std::size_t capacity() const { return capacity_; }
   // Gives the bytes back to the pool now.
-  void release() { *this = Buffer(); }
+  void release();
 
  private:
   friend class BufferPool;
@@ -56,18 +58,43 @@ class BufferPool {
   BufferPool& operator=(const BufferPool&) = delete;
 
   // A buffer of at least `bytes`, at most kLargeBufferBytes.
-  Buffer take(std::size_t bytes = kSmallBufferBytes);
+  Buffer take(std::size_t bytes = kSmallBufferBytes) {
+    LG_CHECK(bytes <= kLargeBufferBytes, "a buffer larger than the largest size");
+    bool small = bytes <= kSmallBufferBytes;
+    std::vector<char*>& free_list = small ? free_small_ : free_large_;
+    if (free_list.empty()) [[unlikely]]
+      free_list.push_back(allocate(bytes));
+    char* data = free_list.back();
+    free_list.pop_back();
+    ++outstanding_;
+    return Buffer(this, data, small ? kSmallBufferBytes : kLargeBufferBytes);
+  }
   // Buffers handed out and not yet returned.
   std::size_t outstanding() const { return outstanding_; }
 
  private:
   friend class Buffer;
-  void give_back(char* data, std::size_t capacity) noexcept;
+  void give_back(char* data, std::size_t capacity) noexcept {
+    --outstanding_;
+    bool small = capacity == kSmallBufferBytes;
+    std::vector<char*>& free_list = small ? free_small_ : free_large_;
+    free_list.push_back(data);  // reserved: does not allocate
+    if (free_list.size() > (small ? keep_small_ : keep_large_)) [[unlikely]]
+      free_last(free_list);
+  }
+  static char* allocate(std::size_t bytes);
+  static void free_last(std::vector<char*>& free_list) noexcept;
+
   std::size_t keep_small_;
   std::size_t keep_large_;
   std::size_t outstanding_ = 0;
   std::vector<char*> free_small_;
   std::vector<char*> free_large_;
 };
+
+inline void Buffer::release() {
+  if (data_ == nullptr) return;
+  pool_->give_back(std::exchange(data_, nullptr), std::exchange(capacity_, 0));
+}
 
 }  // namespace lotagate
