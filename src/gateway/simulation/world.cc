@@ -16,6 +16,7 @@ namespace {
 const SocketAddress kGateway = *parse_socket_address("10.1.0.1:80");
 // The last of all is cut this long after the drain limit: a grace, a linger, and rounding.
 constexpr seconds kAfterDrain{6};
+constexpr std::uint32_t kCapacity = 1000;  // of connections
 
 std::string temporary_file() {
   std::string name = "/tmp/lotagate-simulation-XXXXXX";
@@ -42,7 +43,8 @@ World::World(const WorldOptions& options)
               .log = *log_,
               .buckets = buckets_,
               .instance = "lotagate-simulated",
-              .request_key_refetch = [](std::uint32_t) {}},
+              .request_key_refetch = [](std::uint32_t) {},
+              .connections = kCapacity},
       network_(options.network),
       loops_(network_, options.network.seed + 1),
       peers_backend_(network_, false),
@@ -211,8 +213,8 @@ void World::finish(nanoseconds limit) {
   if (network_.open_descriptors() != 0) {
     ledger_.violation(fmt::format("{} descriptors are left", network_.open_descriptors()));
   }
-  if (shared_.connections != 0)
-    ledger_.violation(fmt::format("{} connections are still counted", shared_.connections.load()));
+  if (shared_.connections.open() != 0)
+    ledger_.violation(fmt::format("{} connections are still counted", shared_.connections.open()));
   workers_.clear();
   if (!run_clients(seconds(300))) ledger_.violation("a client never ended");
   stop_peers();
