@@ -119,6 +119,7 @@ HAPROXY_FULL_RULES = """
 LOTAGATE_PLAIN = """
 listeners: [ {{ address: "127.0.0.1:{port}" }} ]
 workers: 1
+limits: {{ connections: 20000, connections_per_address: 20000 }}
 services:
   backend: {{ endpoints: [ "http://127.0.0.1:{backend}" ] }}
 routes:
@@ -131,6 +132,7 @@ LOTAGATE_FULL = """
 listeners: [ {{ address: "127.0.0.1:{port}" }} ]
 admin: {{ address: "127.0.0.1:{admin}" }}
 workers: 1
+limits: {{ connections: 20000, connections_per_address: 20000 }}
 services:
   backend: {{ endpoints: [ "http://127.0.0.1:{backend}" ] }}
 authentication:
