@@ -1,9 +1,9 @@
-"""A backend dies without a word (kill -9) and comes back, again and again, under a steady load of GETs: no client sees it.
+"""A backend dies without a word (kill -9) and comes back, again and again, under a steady load: no GET fails.
 
 What a kill does to the gateway: idle kept connections end, or are reset under a request just sent; connects are refused
 until the process is back; connections that the kernel has accepted but the process has not are reset. All of that comes
-before the first byte of an answer, where a GET may be repeated. An answer that is cut in the middle is out of reach: its
-head is with the client already. So the answers here are small and sent at once.
+before the first byte of an answer, where a GET may be repeated. An answer that is cut in the middle is out of reach:
+its head is with the client already. So the answers here are small and sent at once.
 """
 
 import pathlib
@@ -55,7 +55,8 @@ class Server:
 
     def start(self):
         self.process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(self.port), self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            [sys.executable, str(SERVER), str(self.port), self.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
         assert self.process.stdout.readline() == b"listening\n"
 
     def kill(self):
@@ -149,7 +150,7 @@ def test_no_get_fails_while_backends_are_killed(gateway, servers):
 
 
 def test_the_retry_goes_to_another_endpoint(gateway, backend):
-    """Round robin alone would come back to the endpoint that has just failed: another request took its turn meanwhile."""
+    """Round robin alone would come back to the one that has just failed: another request took its turn meanwhile."""
     release = threading.Event()
 
     def dying(connection):

@@ -1,4 +1,4 @@
-"""At least 10,000 ordinary requests from real clients pass untouched: curl, Node's fetch, undici, http.client, Chromium.
+"""At least 10,000 ordinary requests of real clients pass untouched: http.client, Node's fetch, undici, curl, Chromium.
 
 Untouched: the backend gets the same method, target (in canonical form), end-to-end fields and body; the client gets the
 backend's status, end-to-end fields and body; no line of the access log has an error code. What the clients add by
@@ -9,8 +9,8 @@ import pytest
 
 from harness import configs, real_clients
 from harness.gateway import SANITIZED
+from harness.mixture import make
 from harness.planned import PlannedBackend, compare_requests, compare_result, compare_with_direct
-from harness.traffic import make
 
 COUNTS = {"h": 3000, "f": 2200, "u": 2200, "c": 1500, "b": 1300}
 SCALE = 10 if SANITIZED else 1  # a sanitizer build takes a tenth of the requests
@@ -53,10 +53,14 @@ def test_ordinary_requests_pass_untouched(gateway, backend, tmp_path, client):
             differences += compare_with_direct(through.seen[name], instance.port, direct.seen[name], direct_server.port)
         if differences:
             wrong[name] = f"{case.kind} {case.target}: {differences}"
-    assert not wrong, f"{len(wrong)} of {len(cases)}, among them:\n" + "\n".join(f"{name}: {what}" for name, what in list(wrong.items())[:8])
+    assert not wrong, f"{len(wrong)} of {len(cases)}, among them:\n" + "\n".join(
+        f"{name}: {what}" for name, what in list(wrong.items())[:8]
+    )
     assert not through.strays
 
-    forwarded = through.requests_seen() + (len(through.files) + 1 if client == "b" else 0)  # the page, its plan and report
+    forwarded = through.requests_seen() + (
+        len(through.files) + 1 if client == "b" else 0
+    )  # the page, its plan and report
     records = instance.wait_log(forwarded)
     assert len(records) == forwarded
     odd = [record for record in records if record["code"] or record["end"] != "complete" or record["attempts"] != 1]

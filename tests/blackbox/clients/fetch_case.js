@@ -33,8 +33,9 @@ async function sha256(bytes) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-async function fetchCase(origin, case_, more) {
-  const init = {method: case_.method, headers: case_.fields, redirect: case_.options.follow ? 'follow' : 'manual', ...more};
+async function fetchCase(origin, case_) {
+  const redirect = case_.options.follow ? 'follow' : 'manual';
+  const init = {method: case_.method, headers: case_.fields, redirect};
   if (case_.options.form) {
     init.body = formOf(case_);
   } else if (case_.body) {

@@ -1,4 +1,4 @@
-"""Sends planned requests with Python's http.client, as ordinary programs do. Usage: http_client.py PLAN; results on stdout."""
+"""Sends planned requests with Python's http.client. Usage: http_client.py PLAN; one JSON line a result on stdout."""
 
 import base64
 import hashlib
@@ -24,7 +24,9 @@ def body_of(case):
 
 
 def send(connection, case):
-    connection._http_vsn, connection._http_vsn_str = (10, "HTTP/1.0") if case["options"].get("http10") else (11, "HTTP/1.1")
+    connection._http_vsn, connection._http_vsn_str = (
+        (10, "HTTP/1.0") if case["options"].get("http10") else (11, "HTTP/1.1")
+    )
     names = [name.lower() for name, _ in case["fields"]]
     if len(set(names)) == len(names):
         connection.request(case["method"], case["target"], body_of(case), dict(case["fields"]))

@@ -23,7 +23,8 @@ function undiciPerform() {
     }
     const response = await pool.request({path: case_.target, method: case_.method, headers, body});
     const bytes = await response.body.arrayBuffer();
-    const fields = Object.entries(response.headers).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+    const lines = ([name, value]) => [value].flat().map((one) => [name, one]);
+    const fields = Object.entries(response.headers).flatMap(lines);
     return {status: response.statusCode, fields, size: bytes.byteLength, sha256: await sha256(bytes)};
   };
 }

@@ -33,7 +33,8 @@ async function postForm(case_) {
   const frame = document.createElement('iframe');
   frame.name = case_.name;
   document.body.append(frame);
-  const form = Object.assign(document.createElement('form'), {method: 'POST', action: case_.target, target: case_.name});
+  const form = document.createElement('form');
+  Object.assign(form, {method: 'POST', action: case_.target, target: case_.name});
   for (const [name, value] of case_.options.form) {
     form.append(Object.assign(document.createElement('input'), {name, value}));
   }

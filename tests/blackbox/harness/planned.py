@@ -14,7 +14,15 @@ from harness.traffic import NO_CONTENT
 _NAME = re.compile(r"/([a-z][0-9]+)(?:[/?]|$)")
 # Fields of one connection or of the framing: each hop writes its own (RFC 9110 7.6.1, 10.1.1).
 HOP_BY_HOP = {"connection", "keep-alive", "te", "expect", "transfer-encoding", "content-length", "upgrade"}
-GATEWAY_ADDS = {"via", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "traceparent"}
+GATEWAY_ADDS = {
+    "via",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-request-id",
+    "traceparent",
+}
 # What the gateway or the client's own library may put beside the backend's fields.
 ANSWER_EXTRAS = {"content-length", "transfer-encoding", "connection", "keep-alive", "x-request-id"}
 _BOUNDARY = re.compile("boundary=[^;]*")
@@ -41,7 +49,9 @@ def _form(request):
     if not media.startswith("multipart/form-data"):
         return None
     parts = email.message_from_bytes(b"Content-Type: " + media.encode() + b"\r\n\r\n" + request.body).get_payload()
-    return [[part.get_param("name", header="Content-Disposition"), part.get_payload(decode=True).decode()] for part in parts]
+    return [
+        [part.get_param("name", header="Content-Disposition"), part.get_payload(decode=True).decode()] for part in parts
+    ]
 
 
 def _head(answer, framing):
@@ -95,8 +105,14 @@ class PlannedBackend:
         return True
 
     def _answer_case(self, connection, request, case):
-        seen = Seen(request.method, request.target, request.fields, len(request.body), hashlib.sha256(request.body).hexdigest(),
-                    _form(request) if any(step.form for step in case.steps) else None)
+        seen = Seen(
+            request.method,
+            request.target,
+            request.fields,
+            len(request.body),
+            hashlib.sha256(request.body).hexdigest(),
+            _form(request) if any(step.form for step in case.steps) else None,
+        )
         with self.changed:
             steps = self.seen[case.name]
             step = case.steps[min(len(steps), len(case.steps) - 1)]
@@ -148,7 +164,9 @@ def compare_with_direct(through, through_port, direct, direct_port):
     for one, other in zip(through, direct):
         with_gateway, without = end_to_end(one.fields, through_port), end_to_end(other.fields, direct_port)
         if with_gateway != without:
-            lost, new = [pair for pair in without if pair not in with_gateway], [pair for pair in with_gateway if pair not in without]
+            lost, new = [pair for pair in without if pair not in with_gateway], [
+                pair for pair in with_gateway if pair not in without
+            ]
             out.append(f"fields lost {lost}, new {new}, or in another order: {[name for name, _ in with_gateway]}")
     return out
 

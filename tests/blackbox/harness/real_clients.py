@@ -19,8 +19,16 @@ CURL, NODE, CHROMIUM = "/usr/bin/curl", "/usr/bin/node", "/usr/bin/chromium"
 # Debian's node modules are outside of the places where Node looks by itself.
 NODE_ENVIRONMENT = {**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/lib/nodejs"}
 CHROMIUM_OPTIONS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 CURL_BATCH = 40
 
 
@@ -31,7 +39,9 @@ def write_plan(path, port, cases):
 
 def _run_program(command, timeout):
     done = subprocess.run(command, capture_output=True, env=NODE_ENVIRONMENT, timeout=timeout, check=False)
-    assert done.returncode == 0, f"{command} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}"
+    assert (
+        done.returncode == 0
+    ), f"{command} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}"
     results = [json.loads(line) for line in done.stdout.splitlines()]
     return {result["name"]: result for result in results}
 
@@ -60,9 +70,16 @@ def _quoted(text):
 
 
 def _curl_lines(case, port, directory):
-    out = [f"url = {_quoted(f'http://127.0.0.1:{port}{case.target}')}", "path-as-is", "globoff", "silent", "max-time = 30",
-           f"output = {directory}/{case.name}.body", f"dump-header = {directory}/{case.name}.head",
-           f'write-out = "{case.name} %{{exitcode}} %{{errormsg}}\\n"']
+    out = [
+        f"url = {_quoted(f'http://127.0.0.1:{port}{case.target}')}",
+        "path-as-is",
+        "globoff",
+        "silent",
+        "max-time = 30",
+        f"output = {directory}/{case.name}.body",
+        f"dump-header = {directory}/{case.name}.head",
+        f'write-out = "{case.name} %{{exitcode}} %{{errormsg}}\\n"',
+    ]
     if case.method == "HEAD":
         out.append("head")
     elif case.method != "GET" or case.body:
@@ -102,7 +119,12 @@ def _curl_result(name, directory):
     path = directory / f"{name}.body"
     # `--head` writes the head as output.
     body = path.read_bytes() if path.exists() else b""
-    return {"status": int(last[0].split(" ")[1]), "fields": fields, "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return {
+        "status": int(last[0].split(" ")[1]),
+        "fields": fields,
+        "size": len(body),
+        "sha256": hashlib.sha256(body).hexdigest(),
+    }
 
 
 def _curl_batch(port, cases, directory, timeout):
@@ -134,9 +156,18 @@ def curl(port, cases, directory, timeout):
 
 def page_files(cases):
     """What the browser loads first, through the gateway like all else."""
-    files = {f"/{name}": (media, (PROGRAMS / name).read_bytes())
-             for name, media in (("page.html", "text/html; charset=utf-8"), ("page.js", "text/javascript"), ("fetch_case.js", "text/javascript"))}
-    files["/plan.json"] = ("application/json", json.dumps({"cases": [case.plan() for case in cases if case.client == "b"]}).encode())
+    files = {
+        f"/{name}": (media, (PROGRAMS / name).read_bytes())
+        for name, media in (
+            ("page.html", "text/html; charset=utf-8"),
+            ("page.js", "text/javascript"),
+            ("fetch_case.js", "text/javascript"),
+        )
+    }
+    files["/plan.json"] = (
+        "application/json",
+        json.dumps({"cases": [case.plan() for case in cases if case.client == "b"]}).encode(),
+    )
     return files
 
 
@@ -148,8 +179,13 @@ class Chromium:
         profile.mkdir()
         self._log = open(directory / "chromium.log", "wb")
         self._process = subprocess.Popen(
-            [CHROMIUM, *CHROMIUM_OPTIONS, f"--user-data-dir={profile}", url], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            env={**os.environ, "HOME": str(directory)}, start_new_session=True)
+            [CHROMIUM, *CHROMIUM_OPTIONS, f"--user-data-dir={profile}", url],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env={**os.environ, "HOME": str(directory)},
+            start_new_session=True,
+        )
 
     def __enter__(self):
         return self

@@ -1,7 +1,7 @@
 """A backend as a process of its own, to be killed: answers every GET with its name and the target, on kept connections.
 
-Usage: name_server.py PORT NAME. Prints `listening` once clients can connect. Every answer is small and sent at once, so that
-a kill -9 finds it either wholly with the kernel or not begun.
+Usage: name_server.py PORT NAME. Prints `listening` once clients can connect. Every answer is small and sent at once, so
+that a kill -9 finds it either wholly with the kernel or not begun.
 """
 
 import socket
