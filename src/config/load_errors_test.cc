@@ -109,6 +109,10 @@ TEST_F(LoadErrors, Keys) {
             (Messages{"8:3 `us ers` is not a name: 1 to 64 letters, digits, `_`, `-`, `.`",
                       "22:14 unknown service `users`; did you mean `us ers`?",
                       "25:49 unknown service `users`; did you mean `us ers`?"}));
+  EXPECT_EQ(errors({{"  users: {", "  \"us\\x1Bers\": {"}, {"service: users\n", "service: billing\n"}}),
+            (Messages{"8:3 `us?ers` is not a name: 1 to 64 letters, digits, `_`, `-`, `.`",
+                      "22:14 unknown service `billing`; known are us?ers, training",
+                      "25:49 unknown service `users`; did you mean `us?ers`?"}));
 }
 
 TEST_F(LoadErrors, Types) {

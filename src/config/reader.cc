@@ -72,14 +72,16 @@ std::string hint(std::string_view name, std::span<const std::string_view> candid
   constexpr std::size_t kMostCandidates = 256;
   if (name.size() > kMaxNameBytes || candidates.size() > kMostCandidates) return "";
   std::string_view nearest = nearest_name(name, candidates);
-  return nearest.empty() ? "" : fmt::format("; did you mean `{}`?", nearest);
+  return nearest.empty() ? "" : fmt::format("; did you mean `{}`?", shown(nearest));
 }
 
 std::string hint_or_list(std::string_view name, std::span<const std::string_view> candidates) {
   constexpr std::size_t kMostListed = 16;
   std::string nearest = hint(name, candidates);
   if (!nearest.empty() || candidates.empty() || candidates.size() > kMostListed) return nearest;
-  return fmt::format("; known are {}", fmt::join(candidates, ", "));
+  std::vector<std::string> names;  // services and limits among them, which may be no names at all
+  for (std::string_view candidate : candidates) names.push_back(shown(candidate));
+  return fmt::format("; known are {}", fmt::join(names, ", "));
 }
 
 MapReader::MapReader(Problems& problems, const YamlNode& node, const KeyGroup& group)

@@ -15,6 +15,9 @@
 namespace lotagate::config {
 namespace {
 
+// Of yaml-cpp's own messages, which quote a byte of the file now and then.
+constexpr std::size_t kMaxSyntaxBytes = 200;
+
 Position position_of(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
 
 // Ends parsing from inside yaml-cpp's callbacks; caught in parse_yaml and nowhere else.
@@ -194,9 +197,10 @@ YamlTree parse_yaml(std::string_view text) {
   } catch (Refused& refused) {
     last = std::move(refused.problem);
   } catch (const YAML::Exception& error) {
-    last = YamlProblem{error.mark.is_null() ? Position{} : position_of(error.mark), "YAML syntax: " + error.msg};
+    last = YamlProblem{error.mark.is_null() ? Position{} : position_of(error.mark),
+                       "YAML syntax: " + shown(error.msg, kMaxSyntaxBytes)};
   } catch (const std::exception& error) {
-    last = YamlProblem{{}, fmt::format("YAML syntax: {}", error.what())};
+    last = YamlProblem{{}, "YAML syntax: " + shown(error.what(), kMaxSyntaxBytes)};
   }
   YamlTree tree{.root = builder.take_root(), .problems = builder.take_problems(), .complete = !last};
   if (last) tree.problems.push_back(std::move(*last));

@@ -81,6 +81,7 @@ TEST(Yaml, Refusals) {
   EXPECT_EQ(problems(": b\n"), (Texts{"1:1 a key is missing before `:`"}));
   EXPECT_EQ(problems("a: &x [*x]\n"), (Texts{"1:8 an alias inside the value it stands for"}));
   EXPECT_EQ(problems("a: *nowhere\n"), (Texts{"1:4 YAML syntax: the referenced anchor is not defined"}));
+  EXPECT_EQ(problems("a: \"\\\x89\"\n"), (Texts{"1:7 YAML syntax: unknown escape character: ?"}));
   EXPECT_EQ(problems("a: [1\n"), (Texts{"2:1 YAML syntax: end of sequence flow not found"}));
   EXPECT_EQ(problems("a: 1\n\tb: 2\n"), (Texts{"2:1 YAML syntax: illegal tab when looking for indentation"}));
   EXPECT_EQ(problems(std::string_view("a: 1\nb\0: 2\n", 11)), (Texts{"2:2 control character 0x00"}));
