@@ -1,25 +1,167 @@
-// Any text either loads or is refused with messages that are one line each; nothing crashes, hangs or grows.
+// Any text as a configuration: it loads, and then compiles into routes that can be found, or it is refused with
+// messages of one line each, in the order of the file. A YAML tree written anew is the same tree; so is every unit.
+#include <fmt/core.h>
+#include <stdlib.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/check.h"
 #include "config/load.h"
+#include "config/snapshot.h"
+#include "config/units.h"
+#include "config/yaml.h"
 
-using namespace lotagate;
+namespace lotagate::config {
+namespace {
+
+// The files that seeds name, so that what they hold is read too.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "lotagate-fuzz-XXXXXX").string();
+    LG_CHECK(::mkdtemp(name.data()) != nullptr, "no temporary folder");
+    path_ = name;
+    std::ofstream(path_ / "service.token") << "secret\n";
+    std::ofstream(path_ / "keys.json")
+        << R"({"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})";
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file() const { return path_ / "gateway.yaml"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::size_t line_count(std::string_view text) {
+  return 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+void check_errors(const std::vector<ConfigError>& errors, std::string_view text) {
+  LG_CHECK(!errors.empty(), "a failure without a message");
+  const ConfigError* last = nullptr;
+  for (const ConfigError& error : errors) {
+    LG_CHECK(error.line > 0 && error.column > 0 && !error.message.empty(), "a message without a place");
+    LG_CHECK(static_cast<std::size_t>(error.line) <= line_count(text) + 1, "a place outside the file");
+    for (char c : error.message) LG_CHECK(c >= 0x20 && c < 0x7F, "a message that is not one printable line");
+    LG_CHECK(error.message.size() < 2500, "a message that nobody reads");
+    bool in_order = last == nullptr || std::pair(last->line, last->column) <= std::pair(error.line, error.column);
+    LG_CHECK(in_order && (last == nullptr || !(*last == error)), "messages out of order, or one twice");
+    last = &error;
+  }
+}
+
+std::shared_ptr<const Snapshot> compile_alone(const Config& config) {
+  CompileHooks hooks{
+      .resolve = [](const Url& url) { return std::vector<SocketAddress>{{.ip = {}, .port = url.port}}; },
+      .metrics_slot = [](const std::string&, const std::string&) { return 0u; },
+      .limit_slot = [](const std::string&) { return 0u; },
+      .health = [](const SocketAddress&) { return std::make_shared<upstream::EndpointHealth>(); },
+  };
+  return compile(config, hooks, nullptr);
+}
+
+// A request made for a route is taken by it, or by one that is no worse a match.
+void check_routes(const Snapshot& snapshot) {
+  for (const Route& route : snapshot.config.routes) {
+    LG_CHECK(route.service < snapshot.services.size(), "a route without a service");
+    auto header = [&](std::string_view name) -> std::optional<std::string_view> {
+      for (const auto& [key, value] : route.headers) {
+        if (key == name) return value;
+      }
+      return std::nullopt;
+    };
+    std::string_view method = route.methods.empty() ? "GET" : std::string_view(route.methods[0]);
+    route::HeaderLookup lookup(header);
+    auto match = snapshot.table.match({.host = route.host, .path = route.path, .method = method}, lookup);
+    LG_CHECK(match.kind == route::RouteMatch::Kind::found, "a route that no request reaches");
+    LG_CHECK(snapshot.config.routes[match.index].path == route.path, "a request for one path takes another's route");
+  }
+}
+
+void check_config(const Config& config) {
+  LG_CHECK(!config.listeners.empty() && !config.services.empty() && !config.routes.empty(), "half a configuration");
+  LG_CHECK(config.limits.target <= config.limits.head && config.limits.token <= config.limits.head, "limits");
+  auto snapshot = compile_alone(config);
+  check_routes(*snapshot);
+  LG_CHECK(same_authentication(config, snapshot->config), "it differs from itself");
+}
+
+// The tree as flow YAML, every text quoted.
+void write(const YamlNode& node, std::string& out) {
+  auto quote = [&](std::string_view text) {
+    out += '"';
+    for (char c : text) {
+      bool plain = (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') || (c & 0x80) != 0;
+      out += plain ? std::string(1, c) : fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
+    }
+    out += '"';
+  };
+  bool is_map = node.kind == YamlNode::Kind::map;
+  switch (node.kind) {
+    case YamlNode::Kind::null: out += '~'; return;
+    case YamlNode::Kind::scalar: quote(node.text); return;
+    case YamlNode::Kind::sequence:
+    case YamlNode::Kind::map: break;
+  }
+  out += is_map ? '{' : '[';
+  for (const YamlNode& child : node.children) {
+    if (is_map) {
+      out += "? ";  // without it a key may have at most 1024 characters
+      quote(child.key);
+      out += " : ";
+    }
+    write(child, out);
+    out += ",\n";
+  }
+  out += is_map ? '}' : ']';
+}
+
+bool same_tree(const YamlNode& a, const YamlNode& b) {
+  return a.kind == b.kind && a.text == b.text && a.key == b.key &&
+         std::equal(a.children.begin(), a.children.end(), b.children.begin(), b.children.end(), same_tree);
+}
+
+void check_yaml(std::string_view text) {
+  YamlTree tree = parse_yaml(text);
+  LG_CHECK(tree.complete || !tree.problems.empty(), "stopped without a reason");
+  if (!tree.complete || !tree.problems.empty()) return;
+  std::string written;
+  write(tree.root, written);
+  YamlTree again = parse_yaml(written);
+  LG_CHECK(again.complete && again.problems.empty(), "a tree written anew does not parse");
+  LG_CHECK(same_tree(tree.root, again.root), "a tree written anew is another");
+}
+
+void check_units(std::string_view text) {
+  if (auto duration = parse_duration(text)) LG_CHECK(parse_duration(to_text(*duration)) == duration, "a duration");
+  if (auto size = parse_size(text)) LG_CHECK(parse_size(size_to_text(*size)) == size, "a size");
+  if (auto rate = parse_rate(text)) LG_CHECK(*rate >= 0 && *rate < 1e300, "a rate");
+}
+
+void check(std::string_view text) {
+  static const Folder folder;
+  check_yaml(text);
+  check_units(text);
+  auto config = load_config_text(text, folder.file());
+  if (config) {
+    check_config(*config);
+  } else {
+    check_errors(config.error(), text);
+  }
+}
+
+}  // namespace
+}  // namespace lotagate::config
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(data), size);
-  auto config = config::load_config_text(text, "/nonexistent/fuzz.yaml");
-  if (config) {
-    LG_CHECK(!config->listeners.empty() && !config->services.empty() && !config->routes.empty(),
-             "half a configuration");
-    return 0;
-  }
-  LG_CHECK(!config.error().empty(), "a failure without a message");
-  for (const config::ConfigError& error : config.error()) {
-    LG_CHECK(error.line > 0 && error.column > 0 && !error.message.empty(), "a message without a place");
-    LG_CHECK(error.message.find('\n') == std::string::npos, "a message of several lines");
-  }
+  lotagate::config::check({reinterpret_cast<const char*>(data), size});
   return 0;
 }

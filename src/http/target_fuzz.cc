@@ -1,7 +1,10 @@
-// Any text as path, authority and request target ("TARGET\nHOST"): what is accepted has one canonical form.
+// Any text as path, authority and request target ("TARGET\nHOST"): what is accepted has one canonical form, which a
+// second computation from the rules confirms, and no server behind the gateway reads as another path.
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,61 +12,70 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/target.h"
+#include "http/test_rfc_path.h"
 
 namespace lotagate::http {
 namespace {
 
-bool is_lower_hex(char c) { return c >= 'a' && c <= 'f'; }
-
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || is_lower_hex(c); }
-
-int hex_value(char c) { return c <= '9' ? c - '0' : ascii_lower(c) - 'a' + 10; }
-
-bool is_unreserved(int octet) {
-  char c = ascii_lower(static_cast<char>(octet));
-  return octet < 0x80 &&
-         ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~');
+// L10: visible ASCII without what RFC 3986 does not know.
+bool is_target_byte(char c) {
+  return c > ' ' && c < '\x7f' && std::string_view("\"#<>\\^`{|}").find(c) == std::string_view::npos;
 }
 
 void check_escapes(std::string_view path) {
   for (std::size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
-    LG_CHECK(at + 2 < path.size() && is_hex(path[at + 1]) && is_hex(path[at + 2]), "broken escape");
-    LG_CHECK(!is_lower_hex(path[at + 1]) && !is_lower_hex(path[at + 2]), "lower-case hex digit");
-    int octet = hex_value(path[at + 1]) * 16 + hex_value(path[at + 2]);
-    LG_CHECK(octet >= 0x20 && octet != 0x7F && octet != '/' && octet != '\\', "forbidden octet");
-    LG_CHECK(!is_unreserved(octet), "escaped unreserved octet");
-    bool decodes_again = octet == '%' && at + 4 < path.size() && is_hex(path[at + 3]) && is_hex(path[at + 4]);
-    LG_CHECK(!decodes_again, "one more decoding changes the path");
+    int octet = rfc::escaped_octet(path, at);
+    LG_CHECK(octet >= 0x20 && octet != 0x7F && octet != '/' && octet != '\\', "broken or forbidden escape");
+    LG_CHECK(!rfc::is_unreserved(octet), "escaped unreserved octet");
+    LG_CHECK(!std::islower(path[at + 1]) && !std::islower(path[at + 2]), "lower-case hex digit");
   }
+  LG_CHECK(!rfc::changes_when_decoded_twice(path), "one more decoding changes the path");
+  LG_CHECK(!rfc::has_overlong_utf8(path), "overlong UTF-8");
 }
 
-void check_segments(std::string_view path) {
+// `path` is canonical and comes from bytes that a target may have.
+void check_canonical(std::string_view path) {
   LG_CHECK(path.starts_with('/'), "no absolute path");
-  LG_CHECK(path.find("//") == std::string_view::npos, "empty segment");
-  std::size_t at = 0;
-  while (at < path.size()) {
-    std::size_t end = std::min(path.find('/', at + 1), path.size());
-    std::string_view segment = path.substr(at + 1, end - at - 1);
-    std::string_view bare = segment.substr(0, segment.find(';'));
-    LG_CHECK(bare != "." && bare != "..", "dot segment");
-    at = end;
-  }
+  check_escapes(path);
+  LG_CHECK(rfc::is_read_alike(path), "a server may read another path");
+  Arena arena(256);
+  auto again = canonical_path(path, arena);
+  LG_CHECK(again && *again == path, "canonical_path is not idempotent");
 }
 
 void check_path(std::string_view text) {
   Arena arena(256);
   auto path = canonical_path(text, arena);
+  auto expected = rfc::canonical_path(text);
+  LG_CHECK(path.has_value() == expected.has_value(), "refused by one");
   if (!path) return;
+  LG_CHECK(*path == *expected, "another canonical path");
   LG_CHECK(path->size() <= text.size(), "a canonical path is never longer");
-  check_segments(*path);
-  check_escapes(*path);
-  auto again = canonical_path(*path, arena);
-  LG_CHECK(again && *again == *path, "canonical_path is not idempotent");
+  if (std::all_of(text.begin(), text.end(), is_target_byte)) check_canonical(*path);
+}
+
+// A host name or IPv4 address; what remains are IPv6 literals.
+std::optional<std::string> plain_authority(std::string_view text) {
+  std::string host(text.substr(0, text.find(':')));
+  std::string port(text.size() > host.size() ? text.substr(host.size() + 1) : "");
+  auto is_host_byte = [](char c) { return rfc::is_unreserved(static_cast<unsigned char>(c)); };
+  if (host.empty() || host.front() == '.' || host.find("..") != std::string::npos) return std::nullopt;
+  if (!rfc::holds(host, is_host_byte) || !rfc::holds(port, rfc::is_digit)) return std::nullopt;
+  bool is_high = port.size() > 5 || (port.size() == 5 && port > "65535");
+  if (!port.empty() && (port.front() == '0' || is_high)) return std::nullopt;
+  if (host.size() > 1 && host.back() == '.') host.pop_back();
+  for (char& c : host) c = ascii_lower(c);
+  return port.empty() || port == "80" ? host : host + ":" + port;
 }
 
 void check_authority(std::string_view text) {
   Arena arena(256);
   auto target = canonical_authority(text, arena);
+  if (!text.starts_with('[')) {
+    auto expected = plain_authority(text);
+    LG_CHECK(target.has_value() == expected.has_value(), "an authority refused by one");
+    LG_CHECK(!target || target->authority == *expected, "another authority");
+  }
   if (!target) return;
   std::string_view authority = target->authority;
   LG_CHECK(!target->host.empty() && authority.starts_with(target->host), "host is not the start of the authority");
@@ -74,16 +86,30 @@ void check_authority(std::string_view text) {
   LG_CHECK(again && again->authority == authority && again->host == target->host, "not idempotent");
 }
 
+// What resolve_target should make of an origin form with a Host that is accepted; empty if it is to be refused.
+std::string expected_target(std::string_view target, std::string_view authority) {
+  std::string_view raw_path = target.substr(0, target.find('?'));
+  auto path = rfc::canonical_path(raw_path);
+  bool sound = path && rfc::holds(target, is_target_byte);
+  return sound ? std::string(authority) + *path + std::string(target.substr(raw_path.size())) : "";
+}
+
 void check_target(std::string_view text) {
   std::size_t newline = text.find('\n');
   if (newline == std::string_view::npos || newline == 0) return;
   RequestHead head{.method = "GET", .target = text.substr(0, newline), .minor = 1, .fields = {}};
   head.fields.add({.name = "Host", .value = text.substr(newline + 1), .id = FieldName::host});
-  Arena arena(256);
+  Arena arena;
   auto target = resolve_target(head, arena);
+  auto host = canonical_authority(text.substr(newline + 1), arena);
+  LG_CHECK(!target || host, "an unsound Host passes");
+  std::string seen = target ? std::string(target->authority).append(target->path).append(target->query) : "";
+  if (head.target.front() == '/' && host) {
+    LG_CHECK(seen == expected_target(head.target, host->authority), "another target");
+  }
   if (!target) return;
-  check_segments(target->path);
-  check_escapes(target->path);
+  LG_CHECK(head.target.front() == '/' || head.target.find("://") <= 5, "neither origin form nor absolute form");
+  check_canonical(target->path);
   LG_CHECK(target->query.empty() || target->query.starts_with('?'), "query without its mark");
   LG_CHECK(head.target.ends_with(target->query), "the query is not byte-exact");
   LG_CHECK(!target->authority.empty(), "no authority");

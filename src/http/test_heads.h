@@ -1,4 +1,4 @@
-// What the tables of request and response heads share: {bytes, expected} rows, scanned as they arrive, written anew.
+// What the tables of request and response heads share: {bytes, expected} rows, scanned as they arrive.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "http/head.h"
-#include "http/writer.h"
 
 namespace lotagate::http {
 
@@ -27,20 +26,6 @@ inline HeadScanner::Status scan(std::string_view bytes, const std::vector<std::s
   }
   head_bytes = scanner.head_bytes();
   return status;
-}
-
-inline void write_fields(HeadWriter& writer, const FieldList& fields) {
-  for (const Field& field : fields.items) writer.field(field.name, field.value);
-  writer.end_of_head();
-}
-
-inline void expect_same_fields(const FieldList& a, const FieldList& b) {
-  ASSERT_EQ(a.items.size(), b.items.size());
-  for (std::size_t i = 0; i < a.items.size(); ++i) {
-    EXPECT_EQ(a.items[i].name, b.items[i].name);
-    EXPECT_EQ(a.items[i].value, b.items[i].value);
-    EXPECT_EQ(a.items[i].id, b.items[i].id);
-  }
 }
 
 }  // namespace lotagate::http
