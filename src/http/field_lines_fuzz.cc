@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/field_lines.h"
+#include "http/test_rewrite.h"
 
 namespace {
 
@@ -91,16 +92,6 @@ FieldFault read_field_lines_by_llhttp(std::string_view lines, std::size_t max_fi
   return sound && begins_line(collector, end - 2) ? FieldFault::none : FieldFault::syntax;
 }
 
-bool same(const FieldList& a, const FieldList& b) {
-  if (a.items.size() != b.items.size()) return false;
-  for (std::size_t i = 0; i < a.items.size(); ++i) {
-    const Field& left = a.items[i];
-    const Field& right = b.items[i];
-    if (left.name != right.name || left.value != right.value || left.id != right.id) return false;
-  }
-  return true;
-}
-
 // llhttp decides framing while it reads (lengths that are no numbers, both framings): that is framing.h's part here.
 bool is_about_framing(const FieldList& fields) {
   return fields.count(FieldName::content_length) + fields.count(FieldName::transfer_encoding) > 0;
@@ -117,7 +108,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FieldFault second = read_field_lines_by_llhttp(lines, kMaxFields, storage, theirs);
   if (fault == FieldFault::none) {
     LG_CHECK(second == FieldFault::none || is_about_framing(ours), "llhttp refuses what we take");
-    LG_CHECK(second != FieldFault::none || same(ours, theirs), "two readers, two messages");
+    LG_CHECK(second != FieldFault::none || same_fields(ours, theirs), "two readers, two messages");
   } else {
     LG_CHECK(second != FieldFault::none, "llhttp takes what we refuse");
   }

@@ -13,7 +13,7 @@
 namespace lotagate::http {
 
 inline bool same_fields(const FieldList& a, const FieldList& b) {
-  if (a.items.size() != b.items.size() || a.seen != b.seen) return false;
+  if (a.items.size() != b.items.size()) return false;
   for (std::size_t i = 0; i < a.items.size(); ++i) {
     const Field &left = a.items[i], &right = b.items[i];
     if (left.name != right.name || left.value != right.value || left.id != right.id) return false;
