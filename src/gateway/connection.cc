@@ -207,7 +207,7 @@ void Connection::carry_over(std::string_view leftover) {
 }
 
 Task<void> Connection::linger() {
-  if (socket_.cancelled() || socket_.failed()) co_return;
+  if (socket_.cancelled() || socket_.failed() || socket_.aborts_on_close()) co_return;
   socket_.shutdown_write();
   MonotonicTime deadline = worker_.reactor().now() + kLingerFor;
   std::size_t total = 0;

@@ -72,6 +72,7 @@ class Socket {
   void expect_connect() { writable_ = false; }
   // The peer will see a reset when the socket is destroyed.
   void abort_on_close() { abort_ = true; }
+  bool aborts_on_close() const { return abort_; }
 
   // The caller took everything by other means than try_receive(): wait for the next edge.
   void nothing_to_read() { readable_ = false; }
