@@ -75,10 +75,6 @@ def test_authorization_without_a_bearer_token(instance, server, value):
     refuse(instance, server, [("Authorization", value)], "missing_token", "invalid_token", "bad_request")
 
 
-def test_two_authorization_fields(instance, server, issuer):
-    refuse(instance, server, bearer(issuer.mint()) + bearer(issuer.mint()), "bad_request")
-
-
 def test_a_token_in_the_query_does_not_count(instance, issuer):
     expect_problem(instance.get(f"/?access_token={issuer.mint()}"), "missing_token")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import configs, http1
+from harness import configs
 from harness.problems import expect_problem
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id", "retryable"}
@@ -79,16 +79,6 @@ def test_a_malformed_request_gets_the_same_form(instance):
         response = client.response()
         problem = expect_problem(response, "bad_request")
         assert MEMBERS - {"instance"} <= set(problem)
-
-
-def test_an_error_with_an_unread_body_answers_the_next_request_right(instance):
-    """The body of a refused request is drained or the connection closed; it is never read as a request."""
-    inner = http1.request_text("GET", "/read-only")
-    with instance.client() as client:
-        response = client.request("POST", "/nowhere", body=inner)
-        expect_problem(response, "route_not_found")
-        again = client.expect_consistent(response, "/nowhere/again")
-        assert again is None or again.json()["instance"] == "/nowhere/again"
 
 
 def test_the_instance_is_escaped(instance):

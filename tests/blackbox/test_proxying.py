@@ -50,12 +50,6 @@ def test_methods_with_a_body(echo_port, method):
         assert (response.status, response.body) == (200, b"hello")
 
 
-def test_a_body_on_get_keeps_its_framing(echo_port):
-    with RawClient(echo_port) as client:
-        assert client.request("GET", "/x", body=b"GET /smuggled HTTP/1.1\r\n\r\n").body == b"GET /smuggled HTTP/1.1\r\n\r\n"
-        assert client.get("/next").status == 200
-
-
 def test_head_has_length_and_no_body(gateway, backend):
     server = backend(answer_all(
         lambda r: http1.response_text(200, [("Content-Length", "1234")]) if r.method == "HEAD" else ok(r)))
@@ -116,17 +110,6 @@ def test_connection_close_of_the_backend_leaves_the_client_connection(gateway, b
     assert len(server.connections) == 5
 
 
-def test_pipelined_requests_are_answered_in_order(gateway, backend):
-    server = backend(answer_all(lambda r: http1.response_text(200, [], r.target.encode() + b" " + r.body)))
-    with gateway(configs.public(server.url)).client() as client:
-        client.send(b"".join(
-            http1.request_text("POST", f"/{i}", body=b"x" * i) if i % 2 else http1.request_text("GET", f"/{i}")
-            for i in range(20)))
-        for i in range(20):
-            assert client.response().body == f"/{i} ".encode() + (b"x" * i if i % 2 else b"")
-    assert [r.target for r in server.requests] == [f"/{i}" for i in range(20)]
-
-
 def test_a_request_in_single_bytes(echo_port):
     with RawClient(echo_port) as client:
         for byte in http1.request_text("POST", "/x", [("A", "b")], b"slow"):
@@ -183,52 +166,6 @@ def test_http_1_0_client(gateway, backend):
     assert server.requests[0].version == 1
 
 
-def test_expect_continue(gateway, backend):
-    server = backend(answer_all(echo))
-
-    def handler(connection):
-        request = connection.read_head()
-        if "100-continue" in request.tokens("Expect"):
-            connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        connection.send(echo(connection.finish(request)))
-
-    server.handler = handler
-    with gateway(configs.public(server.url)).client() as client:
-        client.send(http1.request_text("POST", "/x", [("Expect", "100-continue"), ("Content-Length", "5")]))
-        assert client.interim().status == 100
-        client.send(b"hello")
-        response = client.response()
-        assert (response.status, response.body, response.interim) == (200, b"hello", [])
-
-
-def test_expect_continue_of_http_1_0_is_ignored(echo_port):
-    with RawClient(echo_port) as client:
-        client.send(b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
-        response = client.response()
-        assert (response.status, response.body, response.interim) == (200, b"hi", [])
-
-
-def test_an_answer_before_the_body_is_sent(gateway, backend):
-    """The upstream connection cannot be reused: its request was never written whole."""
-
-    def handler(connection):
-        request = connection.read_head()
-        if connection.number:
-            connection.send(ok(connection.finish(request)))
-        else:
-            connection.send(http1.response_text(200, [], b"early"))
-        connection.wait_closed_by_peer()
-
-    server = backend(handler)
-    instance = gateway(configs.public(server.url))
-    with instance.client() as client:
-        client.send(http1.request_text("POST", "/x", [("Content-Length", "100000")]) + b"some")
-        response = client.response()
-        assert (response.status, response.body) == (200, b"early")
-    server.wait_disconnected(0)
-    assert instance.get("/next").body == b"ok"
-
-
 def test_informational_answers_are_forwarded(gateway, backend):
     def handler(connection):
         connection.read_request()
@@ -256,20 +193,3 @@ def test_a_half_closed_client_gets_its_answer(gateway, backend):
         client.shutdown_write()
         assert client.response().body == b"ok"
         client.expect_closed()
-
-
-def test_an_upload_that_breaks_off_never_looks_complete(gateway, backend):
-    def handler(connection):
-        request = connection.read_head()
-        connection.finish(request)  # raises Cut
-        connection.send(ok(request))
-
-    server = backend(handler)
-    instance = gateway(configs.public(server.url))
-    uploads = [(("Content-Length", "1000"), b"x" * 500), (("Transfer-Encoding", "chunked"), b"5\r\nhello\r\n")]
-    for number, (framing, part) in enumerate(uploads):
-        with instance.client() as client:
-            client.send(http1.request_text("POST", "/x", [framing]) + part)
-            server.wait_requests(number + 1)
-        server.wait_disconnected(number)
-    assert not any(request.complete for request in server.requests)

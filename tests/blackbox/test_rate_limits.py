@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import configs, http1
+from harness import configs
 from harness.client import RawClient, get
 from harness.problems import expect_problem
 from harness.tokens import bearer
@@ -199,16 +199,3 @@ def test_buckets_survive_a_reload(gateway, backend):
     instance.reload(config)
     eventually(lambda: instance.get("/new").status == 200, "the reload")
     assert instance.get("/").status == 429
-
-
-def test_a_refused_body_is_not_taken_for_the_next_request(gateway, backend):
-    server = backend()
-    instance = gateway(limited(server.url, tokens=1, refill="0.01/s"))
-    with instance.client() as client:
-        assert client.get("/").status == 200
-        inner = http1.request_text("GET", "/smuggled")
-        response = client.request("POST", "/", body=inner)
-        expect_problem(response, "rate_limited")
-        again = client.expect_consistent(response)
-        assert again is None or again.status == 429
-    assert len(server.requests) == 1

@@ -85,10 +85,6 @@ def test_a_host_without_a_route(instance, servers):
     expect_problem(expect_untouched(servers, lambda: instance.get("/hosted", host="c.test")), "route_not_found")
 
 
-def test_the_host_of_an_absolute_target_decides(instance):
-    assert instance.get("http://b.test/hosted", host="a.test").get("X-Service") == "models"
-
-
 @pytest.mark.parametrize("value,service", [(None, "users"), ("2", "models"), ("3", "users")])
 def test_headers_refine(instance, value, service):
     fields = [("X-Version", value)] if value else []
