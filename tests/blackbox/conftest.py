@@ -17,12 +17,12 @@ from harness.ums import FakeUms
 
 
 def _gateways(directories):
-    """Makes `start(config)`; afterwards stops every gateway and fails if one did not end well."""
+    """Makes `start(config, **options of Gateway)`; afterwards stops every gateway and fails if one did not end well."""
     started = []
 
-    def start(config):
+    def start(config, **options):
         assert BINARY.exists(), f"{BINARY} is not built"
-        instance = Gateway(config, directories.mktemp("gateway"))
+        instance = Gateway(config, directories.mktemp("gateway"), **options)
         started.append(instance)
         return instance.start()
 

@@ -60,7 +60,7 @@ def read_pattern(client, response):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_100_mib_upload(gateway, backend, framing):
+def test_S06_100_mib_upload(gateway, backend, framing):
     instance = start(gateway, backend(counting_sink))
     with instance.client() as client:
         chunks = framing == "chunked"
@@ -75,7 +75,7 @@ def test_100_mib_upload(gateway, backend, framing):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_100_mib_download(gateway, backend, framing):
+def test_S06_100_mib_download(gateway, backend, framing):
     instance = start(gateway, backend(source))
     with instance.client() as client:
         client.send(http1.request_text("GET", f"/{framing}"))
@@ -83,7 +83,7 @@ def test_100_mib_download(gateway, backend, framing):
     expect_small(instance)
 
 
-def test_a_slow_reader_holds_the_backend_back(gateway, backend):
+def test_S04_a_slow_reader_holds_the_backend_back(gateway, backend):
     taken = []
     stalled = threading.Event()
 
@@ -132,7 +132,7 @@ def test_a_slow_backend_holds_the_client_back(gateway, backend):
     expect_small(instance)
 
 
-def test_full_duplex_echo(gateway, backend):
+def test_S06_full_duplex_echo(gateway, backend):
     """Every chunk is answered before the next one is sent."""
 
     def handler(connection):
@@ -157,7 +157,7 @@ def test_full_duplex_echo(gateway, backend):
         assert not list(parts) and response.complete
 
 
-def test_many_transfers_at_once_share_the_memory(gateway, backend):
+def test_S06_many_transfers_at_once_share_the_memory(gateway, backend):
     """32 clients that do not read cost windows, not bodies."""
     clients_count = 32
 

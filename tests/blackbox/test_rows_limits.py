@@ -171,19 +171,3 @@ def test_L15_two_tokens_in_one_field(defaults, issuer, value):
 def test_L15_identity_fields_are_dropped_however_often(defaults, name):
     request = defaults.accept(get(*(name.encode() + b": evil-%d" % i for i in range(3))))
     assert not [value for _, value in request.fields if "evil" in value]
-
-
-def test_a_thousand_clients_kept_alive(scene):
-    clients = []
-    try:
-        for _ in range(1000):
-            clients.append(scene.gateway.client())
-        for _ in range(2):
-            for client in clients:
-                client.send(http1.request_text("GET", "/"))
-            for client in clients:
-                assert client.response().status == 200
-    finally:
-        for client in clients:
-            client.close()
-    assert scene.gateway.get("/").status == 200

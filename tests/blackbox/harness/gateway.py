@@ -34,7 +34,9 @@ def run_command(*arguments, timeout=_START_TIMEOUT):
 class Gateway:
     """One running gateway. `port` is its first listener, `ports` all of them, `admin_port` the admin listener."""
 
-    def __init__(self, config, directory):
+    def __init__(self, config, directory, descriptors=None):
+        """`descriptors`: how many the process may open, if not as many as this one."""
+        self.descriptors = descriptors
         self.directory = pathlib.Path(directory)
         self.config_path = self.directory / "gateway.yaml"
         self.log_path = self.directory / "access.log"
@@ -50,9 +52,10 @@ class Gateway:
     def start(self):
         """Starts the process and returns once it accepts connections."""
         self.write_config(self.config)
+        limit = ["prlimit", f"--nofile={self.descriptors}"] if self.descriptors else []
         with open(self.directory / "stdout", "wb") as stdout:
             self.process = subprocess.Popen(
-                [str(BINARY), "run", "-c", str(self.config_path)], stdin=subprocess.DEVNULL,
+                [*limit, str(BINARY), "run", "-c", str(self.config_path)], stdin=subprocess.DEVNULL,
                 stdout=stdout, stderr=subprocess.PIPE, cwd=self.directory)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -139,6 +142,14 @@ class Gateway:
         """VmHWM in bytes."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+    def cpu_seconds(self):
+        """What the process has used so far, in user and system mode."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors_open(self):
+        return {int(name) for name in os.listdir(f"/proc/{self.process.pid}/fd")}
 
     def signal(self, number):
         self.process.send_signal(number)

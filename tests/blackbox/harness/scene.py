@@ -24,11 +24,12 @@ SMUGGLED = get(target=b"/smuggled")
 
 
 class Scene:
-    """`gateway` forwards to `server`; both live as long as the tests of a file."""
+    """`gateway` forwards to `server`; both live as long as the tests of a file. `after` and /probe need no token."""
 
-    def __init__(self, gateway, server):
+    def __init__(self, gateway, server, after="/after"):
         self.gateway = gateway
         self.server = server
+        self.after = after
         self._probes = 0
 
     def heard(self):
@@ -63,9 +64,9 @@ class Scene:
             client.send(data)
             response = client.response(method)
             assert response.status == 200, response.body
-            closed = client.expect_consistent(response, "/after") is None
+            closed = client.expect_consistent(response, self.after) is None
         request, *others = self.server.requests[seen:]
-        assert request.complete and [other.target for other in others] == ([] if closed else ["/after"])
+        assert request.complete and [other.target for other in others] == ([] if closed else [self.after])
         return request
 
     def connection_of(self, request):
