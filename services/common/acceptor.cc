@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/sockaddr.h"
 #include "common/startup_error.h"
 
 namespace lotagate::services {
@@ -27,38 +28,6 @@ using std::chrono::steady_clock;
 constexpr int kBacklog = 1024;
 // How long the loop rests when the process has no descriptor, thread or connection to spare.
 constexpr int kOverloadPauseMs = 20;
-
-// Every socket is IPv6 in the mapped form for IPv4, except that a v4 address binds a v4 socket.
-socklen_t to_sockaddr(const SocketAddress& address, sockaddr_storage& out) {
-  std::memset(&out, 0, sizeof out);
-  if (address.ip.is_v4()) {
-    auto& v4 = reinterpret_cast<sockaddr_in&>(out);
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    std::memcpy(&v4.sin_addr, address.ip.bytes.data() + 12, 4);
-    return sizeof v4;
-  }
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(out);
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(address.port);
-  std::memcpy(&v6.sin6_addr, address.ip.bytes.data(), 16);
-  return sizeof v6;
-}
-
-SocketAddress from_sockaddr(const sockaddr_storage& in) {
-  SocketAddress address;
-  if (in.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(in);
-    address.ip.bytes[10] = address.ip.bytes[11] = 0xFF;
-    std::memcpy(address.ip.bytes.data() + 12, &v4.sin_addr, 4);
-    address.port = ntohs(v4.sin_port);
-  } else {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(in);
-    std::memcpy(address.ip.bytes.data(), &v6.sin6_addr, 16);
-    address.port = ntohs(v6.sin6_port);
-  }
-  return address;
-}
 
 [[noreturn]] void fail_listen(const SocketAddress& address, int error) {
   throw StartupError(fmt::format("cannot listen on {}: {}", to_string(address), std::strerror(error)));

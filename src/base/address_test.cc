@@ -1,6 +1,12 @@
 #include "base/address.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include <initializer_list>
+#include <string_view>
+
+#include "base/sockaddr.h"
 
 namespace lotagate {
 namespace {
@@ -21,6 +27,25 @@ TEST(Address, RefusesWhatIsNotAnAddress) {
 }
 
 TEST(Address, RefusesAnEmbeddedNul) { EXPECT_FALSE(parse_ip(std::string_view("::1\0x", 5))); }
+
+TEST(Sockaddr, RoundTripsBothFamilies) {
+  struct Case {
+    std::string_view text;
+    int family;
+    socklen_t bytes;
+  };
+  for (const Case& c : std::initializer_list<Case>{{"127.0.0.1:80", AF_INET, sizeof(sockaddr_in)},
+                                                   {"[::1]:8080", AF_INET6, sizeof(sockaddr_in6)},
+                                                   {"[2001:db8::7]:65535", AF_INET6, sizeof(sockaddr_in6)}}) {
+    sockaddr_storage storage;
+    EXPECT_EQ(to_sockaddr(*parse_socket_address(c.text), storage), c.bytes) << c.text;
+    EXPECT_EQ(storage.ss_family, c.family) << c.text;
+    EXPECT_EQ(to_string(from_sockaddr(storage)), c.text);
+  }
+  sockaddr_storage local{};
+  local.ss_family = AF_UNIX;
+  EXPECT_EQ(from_sockaddr(local), SocketAddress{});
+}
 
 TEST(Network, ContainsByPrefix) {
   auto ten = parse_network("10.0.0.0/8");

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/arena.h"
@@ -15,6 +17,34 @@ std::string escaped(std::string_view text) {
   std::string out;
   append_json_escaped(out, text);
   return out;
+}
+
+TEST(Utf8, OnlyTheShortestFormOfACharacterIsOne) {
+  struct Case {
+    std::string_view text;
+    std::size_t bytes;
+  };
+  for (const Case& c : std::initializer_list<Case>{{"a", 1},
+                                                   {"\x7f", 1},
+                                                   {"\xC2\x80", 2},
+                                                   {"\xE0\xA0\x80", 3},
+                                                   {"\xED\x9F\xBF", 3},
+                                                   {"\xEE\x80\x80", 3},
+                                                   {"\xF0\x90\x80\x80", 4},
+                                                   {"\xF4\x8F\xBF\xBF", 4},
+                                                   {"\x80", 0},
+                                                   {"\xC1\xBF", 0},
+                                                   {"\xC2", 0},
+                                                   {"\xC2x", 0},
+                                                   {"\xE0\x9F\xBF", 0},
+                                                   {"\xED\xA0\x80", 0},
+                                                   {"\xE2\x82", 0},
+                                                   {"\xF0\x8F\xBF\xBF", 0},
+                                                   {"\xF4\x90\x80\x80", 0},
+                                                   {"\xF5\x80\x80\x80", 0},
+                                                   {"\xFF", 0}}) {
+    EXPECT_EQ(utf8_sequence_bytes(c.text), c.bytes) << testing::PrintToString(c.text);
+  }
 }
 
 TEST(JsonEscape, EscapesEverythingThatCouldBreakALine) {

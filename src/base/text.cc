@@ -6,8 +6,20 @@
 namespace lotagate {
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of `text` (RFC 3629: no overlong forms, no surrogates), or 0.
-std::size_t utf8_sequence_bytes(std::string_view text) {
+bool is_plain(char c) {
+  auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
+}
+
+void append_unicode_escape(std::string& out, unsigned value) {
+  constexpr char kHex[] = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[(value >> shift) & 15];
+}
+
+}  // namespace
+
+std::size_t utf8_sequence_bytes(std::string_view text) noexcept {
   auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   auto continues = [&](std::size_t i, unsigned low, unsigned high) {
     return i < text.size() && byte(i) >= low && byte(i) <= high;
@@ -27,19 +39,6 @@ std::size_t utf8_sequence_bytes(std::string_view text) {
   }
   return 0;
 }
-
-bool is_plain(char c) {
-  auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
-}
-
-void append_unicode_escape(std::string& out, unsigned value) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += "\\u";
-  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[(value >> shift) & 15];
-}
-
-}  // namespace
 
 void append_json_escaped(std::string& out, std::string_view text) {
   while (!text.empty()) {

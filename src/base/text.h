@@ -1,6 +1,7 @@
 // ASCII helpers for protocol text: never locale, never Unicode case.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +50,10 @@ constexpr void for_each_list_item(std::string_view list, Each&& each) {
     list.remove_prefix(comma + 1);
   }
 }
+
+// Bytes of the valid UTF-8 character at the start of `text`, which is not empty (RFC 3629: no overlong forms, no
+// surrogates); 0 if there is none.
+std::size_t utf8_sequence_bytes(std::string_view text) noexcept;
 
 // Appends `text` as the inside of a JSON string: quotes, backslash, controls, DEL, U+2028/2029 and every byte that
 // is not valid UTF-8 leave as \uXXXX (an invalid byte as \ufffd). Output is pure, valid JSON whatever comes in.

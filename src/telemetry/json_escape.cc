@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace lotagate::telemetry {
 namespace {
 
@@ -87,25 +89,6 @@ std::size_t copy_plain(char* out, std::string_view text, std::size_t room) noexc
     ++at;
   }
   return at;
-}
-
-// Length of the valid UTF-8 sequence at the start of `text` (RFC 3629: no overlong forms, no surrogates), or 0.
-std::size_t utf8_sequence_bytes(std::string_view text) noexcept {
-  auto byte = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
-  auto continues = [&](std::size_t i, unsigned low, unsigned high) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1, 0x80, 0xBF) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool second = continues(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF);
-    return second && continues(2, 0x80, 0xBF) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool second = continues(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF);
-    return second && continues(2, 0x80, 0xBF) && continues(3, 0x80, 0xBF) ? 4 : 0;
-  }
-  return 0;
 }
 
 // One character of the input and what stands for it in the line.
