@@ -32,7 +32,7 @@ def planned_backend(cases):
 
 def directly(cases):
     """Without HTTP/1.0: the strict backend wants a Host, which http.client then leaves out."""
-    return [case for case in cases[::DIRECT] if not case.options.get("http10")]
+    return [case for case in cases[::DIRECT] if case.direct and not case.options.get("http10")]
 
 
 @pytest.mark.parametrize("client", list(COUNTS), ids=["http.client", "fetch", "undici", "curl", "chromium"])

@@ -53,7 +53,8 @@ async function fetchCase(origin, case_) {
   }
   const response = await fetch(origin + case_.target, init);
   const body = await response.arrayBuffer();
-  return {status: response.status, fields: [...response.headers], size: body.byteLength, sha256: await sha256(body)};
+  const head = {status: response.status, reason: response.statusText, fields: [...response.headers]};
+  return {...head, size: body.byteLength, sha256: await sha256(body)};
 }
 
 // Performs all cases, `parallel` at a time, each with `perform`; `report` gets one result each.

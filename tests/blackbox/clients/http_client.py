@@ -31,7 +31,8 @@ def send(connection, case):
     if len(set(names)) == len(names):
         connection.request(case["method"], case["target"], body_of(case), dict(case["fields"]))
         return
-    connection.putrequest(case["method"], case["target"], skip_accept_encoding="accept-encoding" in names)
+    skip = {"skip_host": "host" in names, "skip_accept_encoding": "accept-encoding" in names}
+    connection.putrequest(case["method"], case["target"], **skip)
     body = body_of(case)
     for name, value in case["fields"]:
         connection.putheader(name, value)
@@ -49,7 +50,8 @@ def perform(connection, case):
     while data := response.read(65536):
         digest.update(data)
         size += len(data)
-    return {"status": response.status, "fields": response.getheaders(), "size": size, "sha256": digest.hexdigest()}
+    head = {"status": response.status, "reason": response.reason, "fields": response.getheaders()}
+    return {**head, "size": size, "sha256": digest.hexdigest()}
 
 
 def run(port, cases, lock):

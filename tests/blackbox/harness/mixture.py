@@ -53,6 +53,42 @@ def options(rng, name):
     return simple(rng, name, "OPTIONS")
 
 
+def get_with_body(rng, name):
+    """As search engines want it."""
+    case = simple(rng, name, "GET")
+    case.body = whole(json.dumps({"query": {"match": {word(rng): visible(rng, 20)}}}).encode())
+    case.fields.append(("Content-Type", "application/json"))
+    return finish(case, case.steps[0].target, case.steps[0].answer, case.body.octets())
+
+
+def h2c_offer(rng, name):
+    """`curl --http2` offers to go on in HTTP/2; nobody has to take that up."""
+    case = simple(rng, name, "GET")
+    case.options["http2"] = True
+    case.fields[:] = [entry for entry in case.fields if entry[0] != "Connection"]
+    return case
+
+
+def absolute_form(rng, name):
+    """Through a proxy, as curl sees it; the target's authority is the host."""
+    case = simple(rng, name, "GET")
+    case.options["proxied_host"] = "Service.Test"
+    case.steps[0].fields = case.fields + [("Host", "service.test")]
+    case.direct = False
+    return case
+
+
+def odd_host(rng, name):
+    case = simple(rng, name, "GET")
+    given, seen = rng.choice(
+        [("Service.TEST", "service.test"), ("service.test:80", "service.test"), ("a.test.:81", "a.test:81")]
+    )
+    case.steps[0].fields = case.fields + [("Host", seen)]
+    case.fields = case.fields + [("Host", given)]
+    case.direct = False
+    return case
+
+
 def delete(rng, name):
     return simple(rng, name, "DELETE")
 
@@ -155,6 +191,8 @@ def conditional(rng, name):
     )
     answer = planned_answer(rng, name[0], status=304)
     answer.fields = [("ETag", 'W/"abc"')] + answer.fields[1:]
+    if name[0] in "hc" and rng.random() < 0.5:
+        answer.fields.append(("Content-Length", "12345"))  # of the body that is not sent
     return finish(case, case.steps[0].target, answer)
 
 
@@ -297,10 +335,20 @@ COMMON = {
     download: 0.3,
 }
 MIXTURE = {
-    "h": {**COMMON, form: 0, redirected: 0, streamed_upload: 6, closing: 3, http_1_0: 2},
+    "h": {**COMMON, form: 0, redirected: 0, streamed_upload: 6, closing: 3, http_1_0: 2, get_with_body: 1, odd_host: 1},
     "f": {**COMMON, streamed_upload: 6, conditional: 2},
-    "u": {**COMMON, form: 0, redirected: 0, streamed_upload: 6},
-    "c": {**COMMON, streamed_upload: 4, closing: 3, http_1_0: 4, large_upload: 1},
+    "u": {**COMMON, form: 0, redirected: 0, streamed_upload: 6, get_with_body: 1},
+    "c": {
+        **COMMON,
+        streamed_upload: 4,
+        closing: 3,
+        http_1_0: 4,
+        large_upload: 1,
+        get_with_body: 1,
+        h2c_offer: 1,
+        absolute_form: 1,
+        odd_host: 1,
+    },
     "b": {**COMMON, options: 0, preflighted: 6, revalidated: 5, element: 10, events: 3},
 }
 

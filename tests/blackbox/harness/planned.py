@@ -13,7 +13,16 @@ from harness.traffic import NO_CONTENT
 
 _NAME = re.compile(r"/([a-z][0-9]+)(?:[/?]|$)")
 # Fields of one connection or of the framing: each hop writes its own (RFC 9110 7.6.1, 10.1.1).
-HOP_BY_HOP = {"connection", "keep-alive", "te", "expect", "transfer-encoding", "content-length", "upgrade"}
+HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "te",
+    "expect",
+    "transfer-encoding",
+    "content-length",
+    "upgrade",
+    "http2-settings",
+}
 GATEWAY_ADDS = {
     "via",
     "forwarded",
@@ -60,7 +69,7 @@ def _head(answer, framing):
         fields.append(("Transfer-Encoding", "chunked"))
     elif framing == "close":
         fields.append(("Connection", "close"))
-    elif answer.status not in NO_CONTENT:
+    elif answer.status not in NO_CONTENT:  # a 304 may have a length, but that is one of the plan's fields
         fields.append(("Content-Length", str(len(answer.body))))
     return http1.response_text(answer.status, fields, reason=answer.reason)
 
@@ -124,6 +133,8 @@ class PlannedBackend:
         if answer.status in NO_CONTENT:
             framing = "length"
         head = _head(answer, framing)
+        if answer.hints and request.version == 1:
+            connection.send(http1.response_text(103, [("Link", "</style.css>; rel=preload; as=style")]))
         if request.method == "HEAD" or answer.status in NO_CONTENT:
             connection.send(head)
         elif framing == "chunked":
@@ -200,6 +211,10 @@ def compare_result(case, result):
     out = []
     if result["status"] != case.status:
         out.append(f"status {result['status']} instead of {case.status}")
+    if result.get("reason", case.steps[-1].answer.reason) != case.steps[-1].answer.reason:
+        out.append(f"reason {result['reason']!r} instead of {case.steps[-1].answer.reason!r}")
+    if case.steps[-1].answer.hints and not case.options.get("http10") and 103 not in result.get("interim", [103]):
+        out.append("the 103 did not arrive")
     if result["sha256"] != case.digest():
         out.append(f"another body of {result['size']} bytes instead of {len(case.read)}")
     if result.get("fields") is None or case.kind == "revalidated":

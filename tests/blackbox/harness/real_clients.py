@@ -86,12 +86,11 @@ def _curl_lines(case, port, directory):
         out.append(f"request = {case.method}")
     for name, value in case.fields:
         out.append("header = " + _quoted(f"{name}: {value}" if value else f"{name};"))  # `Name;` is curl's empty field
-    if case.options.get("http10"):
-        out.append("http1.0")
-    if case.options.get("compressed"):
-        out.append("compressed")
-    if case.options.get("follow"):
-        out.append("location")
+    if host := case.options.get("proxied_host"):
+        out[0] = f"url = {_quoted(f'http://{host}{case.target}')}"
+        out.append(f"proxy = http://127.0.0.1:{port}")
+    switches = {"http10": "http1.0", "http2": "http2", "compressed": "compressed", "follow": "location"}
+    out += [switches[name] for name in switches if case.options.get(name)]
     for number, (name, value) in enumerate(case.options.get("form", [])):
         if case.options["encoding"] == "urlencoded":
             out.append("data-urlencode = " + _quoted(f"{name}={value}"))
@@ -114,13 +113,16 @@ def _curl_lines(case, port, directory):
 
 def _curl_result(name, directory):
     head = (directory / f"{name}.head").read_bytes().decode("latin-1")
-    last = [part for part in head.split("\r\n\r\n") if part][-1].split("\r\n")
+    heads = [part.split("\r\n") for part in head.split("\r\n\r\n") if part]
+    last = heads[-1]
     fields = [re.fullmatch(r"([^:]+):[ \t]*(.*?)[ \t]*", line).groups() for line in last[1:]]
     path = directory / f"{name}.body"
     # `--head` writes the head as output.
     body = path.read_bytes() if path.exists() else b""
     return {
         "status": int(last[0].split(" ")[1]),
+        "reason": last[0].split(" ", 2)[2],
+        "interim": [int(one[0].split(" ")[1]) for one in heads[:-1]],
         "fields": fields,
         "size": len(body),
         "sha256": hashlib.sha256(body).hexdigest(),
