@@ -5,6 +5,7 @@
 #include <bit>
 #include <utility>
 
+#include "base/bytes16.h"
 #include "base/text.h"
 
 namespace lotagate::http {
@@ -136,16 +137,13 @@ constexpr std::array<Slot, kSlots> kTable = [] {
   return table;
 }();
 
-// Whether all eight bytes are letters or '-': then a name is no alias and has no byte that needs a closer look. Sums
-// of two bytes below 0x80 do not carry into the next, and their top bit tells which of the limits the byte has reached.
-bool is_plain(std::uint64_t word) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  constexpr std::uint64_t kTops = 0x8080808080808080;
-  std::uint64_t low = word & ~kTops;
-  std::uint64_t from_a = low + kOnes * (0x80 - 'a');
-  std::uint64_t above_z = low + kOnes * (0x7F - 'z');
-  std::uint64_t not_dash = (low ^ kOnes * '-') + kOnes * 0x7F;
-  return (((from_a & ~above_z) | ~not_dash) & ~word & kTops) == kTops;
+// Whether all bytes (with kCaseBits set) are letters or '-': then a name is no alias and no byte needs a closer look.
+bool is_plain(const NameWords& words) {
+  auto odd = [](std::uint64_t one, std::uint64_t other) {
+    auto bytes = std::bit_cast<Bytes16>(std::array{one, other});
+    return (bytes - 'a' > 'z' - 'a') & (bytes != '-');
+  };
+  return !any(odd(words.first, words.last)) && (words.length <= 16 || !any(odd(words.middle, words.middle)));
 }
 
 // `lower` holds lower-case letters, digits and '-' only; `token` is as long.
@@ -187,10 +185,6 @@ constexpr std::array<bool, 256> kTokenTable = [] {
   return table;
 }();
 
-}  // namespace
-
-namespace {
-
 FieldName classify_odd_field(std::string_view name) {
   FieldName id = find_known(name);
   if (id != FieldName::other || std::none_of(name.begin(), name.end(), is_alias_separator)) return id;
@@ -207,8 +201,7 @@ std::optional<FieldName> classify_token(std::string_view name) {
   if (name.empty()) return std::nullopt;
   if (name.size() <= kLongestKnown) {
     NameWords words = words_of(name);
-    bool plain = is_plain(words.first) && is_plain(words.last) && (name.size() <= 16 || is_plain(words.middle));
-    if (plain) return find_known(name, words);
+    if (is_plain(words)) return find_known(name, words);
   }
   if (!is_token(name)) return std::nullopt;
   return classify_odd_field(name);
@@ -247,14 +240,8 @@ std::size_t leading_token_bytes(std::string_view text) {
 
 bool is_token(std::string_view text) { return !text.empty() && leading_token_bytes(text) == text.size(); }
 
-// No early exit, so that the loop becomes vector instructions: a value is nearly always sound, and a token is long.
 bool is_field_value(std::string_view text) {
-  bool sound = true;
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    sound &= (byte >= 0x20 && byte != 0x7F) || byte == '\t';
-  }
-  return sound;
+  return none_of_bytes(text, [](Bytes16 bytes) { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7F); });
 }
 
 }  // namespace lotagate::http

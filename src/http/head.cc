@@ -1,9 +1,9 @@
 #include "http/head.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
+#include "base/bytes16.h"
 #include "base/text.h"
 #include "http/field_lines.h"
 #include "http/method.h"
@@ -35,10 +35,11 @@ bool is_other_http_version(std::string_view text) {
 // Takes one line off the front of `bytes`, without its CRLF; nothing if it does not end in CRLF. A CR inside the line
 // stays: no part of a head allows one.
 std::optional<std::string_view> take_line(std::string_view& bytes) {
-  std::size_t end = bytes.find('\n');
-  if (end == std::string_view::npos || end == 0 || bytes[end - 1] != '\r') return std::nullopt;
-  std::string_view line = bytes.substr(0, end - 1);
-  bytes.remove_prefix(end + 1);
+  const char* begin = bytes.data();
+  const char* end = find_byte(begin, begin + bytes.size(), '\n');
+  if (end == nullptr || end == begin || end[-1] != '\r') return std::nullopt;
+  std::string_view line(begin, static_cast<std::size_t>(end - 1 - begin));
+  bytes.remove_prefix(line.size() + 2);
   return line;
 }
 
@@ -84,9 +85,9 @@ HeadScanner::Status HeadScanner::scan(std::string_view bytes) {
     if (first <= 0x20 || first >= 0x7F) return Status::malformed;
   }
   while (scanned_ < bytes.size()) {
-    const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
+    const char* found = find_byte(bytes.data() + scanned_, bytes.data() + bytes.size(), '\n');
     if (found == nullptr) break;
-    auto line_end = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
+    auto line_end = static_cast<std::size_t>(found - bytes.data());
     if (line_end == line_begin_ || bytes[line_end - 1] != '\r') return Status::malformed;
     bool empty_line = line_end - line_begin_ == 1;
     line_begin_ = scanned_ = line_end + 1;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 
+#include "base/bytes16.h"
 #include "base/text.h"
 
 namespace lotagate::telemetry {
@@ -32,45 +32,22 @@ bool all_plain(std::uint64_t x) noexcept {
   return (odd & kTops) == 0;
 }
 
-// Sixteen bytes compared at once: compilers have vectors for them on every machine. Signed, so that bytes above ASCII
-// are below everything.
-using Bytes16 = signed char __attribute__((vector_size(16)));
+bool all_plain(Bytes16 x) noexcept { return !any((x < 0x20) | (x >= 0x7F) | (x == '"') | (x == '\\')); }
 
-bool all_plain(Bytes16 x) noexcept {
-  auto odd = (x < 0x20) | (x == '"') | (x == '\\') | (x == 0x7F);
-  auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(odd);
-  return (halves[0] | halves[1]) == 0;
-}
-
-template <typename Word>
-bool copy_word(char* out, const char* from) noexcept {
-  Word word;
-  std::memcpy(&word, from, sizeof word);
-  std::memcpy(out, &word, sizeof word);
-  return all_plain(word);
-}
-
-// Copies `text` (at least one word) word by word, the last one overlapping the one before. False: a byte was not plain,
-// and what was copied counts for nothing.
-template <typename Word>
-bool copy_words(char* out, std::string_view text) noexcept {
-  const std::size_t last = text.size() - sizeof(Word);
-  for (std::size_t at = 0; at < last; at += sizeof(Word)) {
-    if (!copy_word<Word>(out + at, text.data() + at)) return false;
-  }
-  return copy_word<Word>(out + last, text.data() + last);
-}
-
-// The usual text is plain as a whole.
+// The usual text is plain as a whole. Copied sixteen bytes at a time, the last ones overlapping those before; if a byte
+// was not plain, what was copied counts for nothing.
 bool copy_if_plain(char* out, std::string_view text) noexcept {
-  if (text.size() >= sizeof(Bytes16)) return copy_words<Bytes16>(out, text);
-  if (text.size() >= sizeof(std::uint64_t)) return copy_words<std::uint64_t>(out, text);
-  bool plain = true;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    out[i] = text[i];
-    plain &= kPlain[static_cast<unsigned char>(text[i])];
+  if (text.size() < sizeof(Bytes16)) {
+    std::memcpy(out, text.data(), text.size());
+    return text.empty() || all_plain(short_block(text));
   }
-  return plain;
+  const std::size_t last = text.size() - sizeof(Bytes16);
+  for (std::size_t at = 0;; at = std::min(at + sizeof(Bytes16), last)) {
+    const Bytes16 block = load16(text.data() + at);
+    std::memcpy(out + at, &block, sizeof block);
+    if (!all_plain(block)) return false;
+    if (at == last) return true;
+  }
 }
 
 // Copies the plain bytes at the start of `text`, at most `room`, and returns how many there were.
