@@ -24,6 +24,7 @@ CompiledLimit compile_limit(const RateLimit& limit, const CompileHooks& hooks) {
   auto bucket = limit::make_bucket_policy(limit.tokens, limit.refill_per_second);
   LG_CHECK(bucket.has_value(), "the loader let an impossible rate limit pass");
   return CompiledLimit{.name = limit.name,
+                       .quoted_name = limit::quote_policy_name(limit.name),
                        .key = limit.key,
                        .bucket = *bucket,
                        .seed = limit::policy_seed(limit.name),
@@ -45,7 +46,7 @@ std::string policy_field(const Route& route, const std::vector<CompiledLimit>& l
     if (limits[index].report_only) continue;
     char item[limit::kMaxLimitItem];
     if (!out.empty()) out += ", ";
-    out += limit::write_ratelimit_policy(item, limits[index].name, limits[index].bucket);
+    out += limit::write_ratelimit_policy(item, limits[index].quoted_name, limits[index].bucket);
   }
   return out;
 }

@@ -30,6 +30,7 @@ struct CompiledService {
 
 struct CompiledLimit {
   std::string name;
+  std::string quoted_name;  // as response fields have it
   LimitKey key;
   limit::BucketPolicy bucket;
   std::uint64_t seed;

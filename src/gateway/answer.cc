@@ -69,7 +69,7 @@ void Exchange::write_limit_fields(http::HeadWriter& out) {
     char item[limit::kMaxLimitItem];
     if (!first) out.text(", ");
     first = false;
-    out.text(limit::write_ratelimit(item, outcome.limit->name, outcome.decision));
+    out.text(limit::write_ratelimit(item, outcome.limit->quoted_name, outcome.decision));
   }
   out.text("\r\n");
 }

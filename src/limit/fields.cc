@@ -26,18 +26,6 @@ class Writer {
     char digits[kMaxDecimalBytes];
     text({digits, static_cast<std::size_t>(write_decimal(digits, value) - digits)});
   }
-  // A string of RFC 9651 3.3.3: printable ASCII, quote and backslash escaped.
-  void string(std::string_view value) {
-    char quoted[2 * kMaxPolicyNameBytes + 2];
-    char* at = quoted;
-    *at++ = '"';
-    for (char c : value.substr(0, kMaxPolicyNameBytes)) {
-      if (c == '"' || c == '\\') *at++ = '\\';
-      *at++ = c >= 0x20 && c < 0x7F ? c : '?';
-    }
-    *at++ = '"';
-    text({quoted, static_cast<std::size_t>(at - quoted)});
-  }
   std::string_view written() const { return fits_ ? std::string_view(out_.data(), used_) : std::string_view(); }
 
  private:
@@ -54,10 +42,20 @@ std::uint64_t whole_seconds_up(nanoseconds duration) {
 
 }  // namespace
 
-std::string_view write_ratelimit(std::span<char> out, std::string_view policy_name,
+// A string of RFC 9651 3.3.3: printable ASCII, quote and backslash escaped.
+std::string quote_policy_name(std::string_view policy_name) {
+  std::string quoted = "\"";
+  for (char c : policy_name.substr(0, kMaxPolicyNameBytes)) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c >= 0x20 && c < 0x7F ? c : '?';
+  }
+  return quoted + '"';
+}
+
+std::string_view write_ratelimit(std::span<char> out, std::string_view quoted_name,
                                  const BucketDecision& decision) noexcept {
   Writer writer(out);
-  writer.string(policy_name);
+  writer.text(quoted_name);
   writer.text(";r=");
   writer.number(decision.remaining);
   writer.text(";t=");
@@ -65,10 +63,10 @@ std::string_view write_ratelimit(std::span<char> out, std::string_view policy_na
   return writer.written();
 }
 
-std::string_view write_ratelimit_policy(std::span<char> out, std::string_view policy_name,
+std::string_view write_ratelimit_policy(std::span<char> out, std::string_view quoted_name,
                                         const BucketPolicy& policy) noexcept {
   Writer writer(out);
-  writer.string(policy_name);
+  writer.text(quoted_name);
   writer.text(";q=");
   writer.number(policy.burst);
   writer.text(";w=");

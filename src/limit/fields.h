@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -21,15 +22,19 @@ inline constexpr std::size_t kMaxPolicyNameBytes = 128;
 inline constexpr std::size_t kMaxLimitItem = 2 * kMaxPolicyNameBytes + 32;
 inline constexpr std::size_t kMaxRetryAfter = 10;
 
+// `policy_name` as a structured-field string, quotes included: what both items begin with. Made once, with the
+// configuration.
+std::string quote_policy_name(std::string_view policy_name);
+
 // One RateLimit item: `"per_user";r=42;t=2`. r: whole tokens left. t: seconds, rounded up, until the bucket is full;
 // for a refused take until it may be tried again, because Retry-After must not lie before the end of t (section 6).
-std::string_view write_ratelimit(std::span<char> out, std::string_view policy_name,
+std::string_view write_ratelimit(std::span<char> out, std::string_view quoted_name,
                                  const BucketDecision& decision) noexcept;
 
 // One RateLimit-Policy item: `"per_user";q=100;w=2`. q: the burst. w: seconds, rounded up and at least 1, in which an
 // empty bucket fills, so that q / w is the sustained rate or a little less (100 tokens at 50/s: w=2). The draft has no
 // fractions of a second: a bucket that fills in less states the lower rate of burst per second.
-std::string_view write_ratelimit_policy(std::span<char> out, std::string_view policy_name,
+std::string_view write_ratelimit_policy(std::span<char> out, std::string_view quoted_name,
                                         const BucketPolicy& policy) noexcept;
 
 // Whole seconds, rounded up, at least 1.

@@ -12,12 +12,12 @@ BucketPolicy policy(std::uint32_t tokens, double rate) { return make_bucket_poli
 
 std::string ratelimit(std::string_view name, const BucketDecision& decision) {
   std::array<char, kMaxLimitItem> out;
-  return std::string(write_ratelimit(out, name, decision));
+  return std::string(write_ratelimit(out, quote_policy_name(name), decision));
 }
 
 std::string ratelimit_policy(std::string_view name, const BucketPolicy& policy) {
   std::array<char, kMaxLimitItem> out;
-  return std::string(write_ratelimit_policy(out, name, policy));
+  return std::string(write_ratelimit_policy(out, quote_policy_name(name), policy));
 }
 
 std::string retry_after(nanoseconds after) {
@@ -56,8 +56,8 @@ TEST(RateLimitField, EscapesAndCutsNames) {
 
 TEST(RateLimitField, WritesNothingIntoABufferThatIsTooSmall) {
   std::array<char, 18> out;
-  EXPECT_EQ(write_ratelimit(out, "per_user", {.allowed = true, .remaining = 42, .reset = seconds(2)}), "");
-  EXPECT_EQ(write_ratelimit(out, "per_use", {.allowed = true, .remaining = 42, .reset = seconds(2)}).size(), 18u);
+  EXPECT_EQ(write_ratelimit(out, "\"per_user\"", {.allowed = true, .remaining = 42, .reset = seconds(2)}), "");
+  EXPECT_EQ(write_ratelimit(out, "\"per_use\"", {.allowed = true, .remaining = 42, .reset = seconds(2)}).size(), 18u);
   EXPECT_EQ(write_retry_after(std::span<char>(), seconds(1)), "");
 }
 
