@@ -150,7 +150,7 @@ Task<bool> Exchange::answer_problem(const Error& error, const std::string& body,
 }
 
 // `OPTIONS *` asks about the gateway itself (L10).
-Task<bool> Exchange::answer_options() {
+Task<Result<void>> Exchange::answer_options() {
   keep_alive_ = keep_alive_ && drain_request_body();
   Buffer buffer = worker_.reactor().buffers().take();
   http::HeadWriter out(buffer.data(), buffer.capacity());
@@ -163,7 +163,8 @@ Task<bool> Exchange::answer_options() {
   iovec part{const_cast<char*>(text.data()), text.size()};
   auto progress = view_->snapshot->config.timeouts.write_progress;
   auto sent = co_await send_all(worker_.reactor(), client(), std::span(&part, 1), progress);
-  co_return sent.status == SendStatus::sent;
+  keep_alive_ = keep_alive_ && sent.status == SendStatus::sent;
+  co_return Result<void>{};
 }
 
 // True if the whole body has been received already: then the connection can go on after an early answer (F17).

@@ -206,26 +206,26 @@ Result<Gathered> gather(BodyStream& from, BodySink& sink) {
   return gathered;
 }
 
-Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Gathered gathered) {
+Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Outgoing outgoing) {
   Side source = target.side == Side::downstream ? Side::upstream : Side::downstream;
   while (true) {
-    std::span<iovec> parts = sink.take(gathered.end);
-    if (!send_now(target.socket, parts)) {
+    if (!outgoing.parts.empty()) {
       target.sending = true;
-      auto sent = co_await send_all(target.reactor, target.socket, parts, target.progress);
+      auto sent = co_await send_all(target.reactor, target.socket, outgoing.parts, target.progress);
       target.sending = false;
       if (sent.status != SendStatus::sent) {
         co_return PumpResult{send_error(target.side, sent.status, target.socket), target.side};
       }
     }
-    if (gathered.end) co_return PumpResult{};
-    if (gathered.starved) {
+    if (outgoing.gathered.end) co_return PumpResult{};
+    if (outgoing.gathered.starved) {
       auto filled = co_await from.fill();
       if (!filled) co_return PumpResult{filled.error(), source};
     }
     auto next = gather(from, sink);
     if (!next) co_return PumpResult{next.error(), source};
-    gathered = *next;
+    outgoing = {sink.take(next->end), *next};
+    send_now(target.socket, outgoing.parts);  // the usual case without a coroutine; what is left is seen above
   }
 }
 

@@ -129,6 +129,12 @@ struct Gathered {
 // Adds to `sink` what `from` has at hand, as far as it fits.
 Result<Gathered> gather(BodyStream& from, BodySink& sink);
 
+// What take() gave, as far as it has not been sent yet.
+struct Outgoing {
+  std::span<iovec> parts;
+  Gathered gathered;
+};
+
 // How pump() ended. `failed_side` counts only with an error.
 struct PumpResult {
   std::optional<Error> error;
@@ -144,7 +150,7 @@ struct PumpTarget {
   bool sending = false;  // true while a write is under way: nobody else may write then
 };
 
-// Moves everything that is left of `from` to `target` through `sink`, beginning with what was `gathered` into it.
-Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Gathered gathered);
+// Moves everything that is left of `from` to `target` through `sink`, beginning with what is left of `outgoing`.
+Task<PumpResult> pump(BodyStream& from, BodySink& sink, PumpTarget& target, Outgoing outgoing);
 
 }  // namespace lotagate

@@ -54,10 +54,29 @@ Task<void> Connection::run() {
     co_await refuse();
     co_return;
   }
+  // One coroutine for all requests of the connection: each wait and each request costs no frame of its own here.
   bool keep = true;
   while (keep) {
-    keep = co_await serve_one();
+    auto status = begin_head();
+    while (!status) {
+      auto wait = co_await socket_.readable(head_deadline_);
+      status = receive_head(wait);
+    }
+    if (*status == HeadStatus::closed) co_return;
+    auto exchange = worker_.take_exchange();
+    if (*status == HeadStatus::failed) {
+      keep = co_await exchange->refuse(*this, buffered(), head_error_);
+    } else {
+      std::string_view head = buffered().substr(0, scanner_.head_bytes());
+      std::string_view rest = buffered().substr(head.size());
+      ++requests_;
+      keep = co_await exchange->run(*this, head, rest);
+    }
+    worker_.give_back(std::move(exchange));
+    scanner_.reset();
+    if (!keep || begin_ == end_) input_.release();
   }
+  co_await linger();
 }
 
 // No request is read: there is no room for its connection.
@@ -73,65 +92,39 @@ void Connection::become_busy() {
   if (linked()) worker_.idle_connections().remove(*this);
 }
 
-// One request. True if another may follow.
-Task<bool> Connection::serve_one() {
-  auto status = co_await receive_head();
-  if (status == HeadStatus::closed) co_return false;
-  auto exchange = worker_.take_exchange();
-  bool keep;
-  if (status == HeadStatus::failed) {
-    keep = co_await exchange->refuse(*this, buffered(), head_error_);
-  } else {
-    std::size_t head_bytes = scanner_.head_bytes();
-    std::string_view all = buffered();
-    ++requests_;
-    keep = co_await exchange->run(*this, all.substr(0, head_bytes), all.substr(head_bytes));
+// The first wait of a connection and of each request: no buffer is held, so an idle client costs little.
+std::optional<Connection::HeadStatus> Connection::begin_head() {
+  const config::Timeouts& timeouts = worker_.view().snapshot->config.timeouts;
+  head_begun_ = begin_ < end_;
+  header_timeout_ = timeouts.header;
+  bool expected = head_begun_ || requests_ == 0;
+  head_deadline_ = worker_.reactor().now() + (expected ? timeouts.header : timeouts.client_idle);
+  if (!head_begun_) {
+    worker_.idle_connections().add(*this);
+    return std::nullopt;
   }
-  worker_.give_back(std::move(exchange));
-  scanner_.reset();
-  if (keep) {
-    if (begin_ == end_) input_.release();
-    co_return true;
-  }
-  input_.release();
-  co_await linger();
-  co_return false;
+  head_began_ = worker_.reactor().backend().now();
+  return scan();
 }
 
-// The first wait of a connection and of each request: no buffer is held, so an idle client costs little.
-Task<Connection::HeadStatus> Connection::receive_head() {
-  // Copied: the configuration may be replaced while this waits.
-  const auto timeouts = worker_.view().snapshot->config.timeouts;
-  MonotonicTime now = worker_.reactor().now();
-  bool begun = begin_ < end_;
-  if (!begun) worker_.idle_connections().add(*this);
-  MonotonicTime deadline = now + (begun || requests_ == 0 ? timeouts.header : timeouts.client_idle);
-  if (begun) {
-    head_began_ = worker_.reactor().backend().now();
-    auto status = scan();
-    if (status) co_return *status;
-  }
-  while (true) {
-    auto wait = co_await socket_.readable(deadline);
-    if (wait != Wait::ready) {
-      become_busy();
-      if (wait == Wait::cancelled || !begun) co_return HeadStatus::closed;
-      co_return fail_head(ErrorCode::request_timeout, "head not complete in time");
-    }
-    if (!make_room()) co_return fail_head(ErrorCode::headers_too_large, "head too large");
-    IoResult result = socket_.try_receive({input_.data() + end_, input_.capacity() - end_});
-    if (result.status == IoStatus::would_block) continue;
+std::optional<Connection::HeadStatus> Connection::receive_head(Wait wait) {
+  if (wait != Wait::ready) {
     become_busy();
-    if (result.status != IoStatus::ok) co_return HeadStatus::closed;
-    if (!begun) {
-      begun = true;
-      head_began_ = worker_.reactor().backend().now();
-      deadline = worker_.reactor().now() + timeouts.header;  // absolute: no byte moves it again (S02)
-    }
-    end_ += result.bytes;
-    auto status = scan();
-    if (status) co_return *status;
+    if (wait == Wait::cancelled || !head_begun_) return HeadStatus::closed;
+    return fail_head(ErrorCode::request_timeout, "head not complete in time");
   }
+  if (!make_room()) return fail_head(ErrorCode::headers_too_large, "head too large");
+  IoResult result = socket_.try_receive({input_.data() + end_, input_.capacity() - end_});
+  if (result.status == IoStatus::would_block) return std::nullopt;
+  become_busy();
+  if (result.status != IoStatus::ok) return HeadStatus::closed;
+  if (!head_begun_) {
+    head_begun_ = true;
+    head_began_ = worker_.reactor().backend().now();
+    head_deadline_ = worker_.reactor().now() + header_timeout_;  // absolute: no byte moves it again (S02)
+  }
+  end_ += result.bytes;
+  return scan();
 }
 
 // The answer of the scanner on what has been received, or nothing if the head goes on.

@@ -55,9 +55,9 @@ class Connection : public IdleLink {
   Task<void> run();
   Task<void> refuse();
   void become_busy();
-  Task<bool> serve_one();
-  // Receives until a whole head lies at head(). `failed`: head_error_ says why.
-  Task<HeadStatus> receive_head();
+  // Steps towards a whole head at the start of buffered(); nothing while it goes on. `failed`: head_error_ says why.
+  std::optional<HeadStatus> begin_head();
+  std::optional<HeadStatus> receive_head(Wait wait);
   HeadStatus fail_head(ErrorCode code, std::string_view reason);
   HeadStatus fail_size();
   bool make_room();
@@ -79,7 +79,10 @@ class Connection : public IdleLink {
   std::size_t end_ = 0;    // of what was received
   http::HeadScanner scanner_;
   Error head_error_;
+  bool head_begun_ = false;  // a byte of it has come
   MonotonicTime head_began_{};
+  MonotonicTime head_deadline_{};
+  nanoseconds header_timeout_{};  // copied: the configuration may be replaced while a head is awaited
   std::uint64_t requests_ = 0;
   Exchange* exchange_ = nullptr;  // the one that runs
 };

@@ -17,9 +17,17 @@ Exchange::Exchange(Worker& worker)
 
 Exchange::~Exchange() = default;
 
+// The whole life of a request. The first error ends it.
 Task<bool> Exchange::run(Connection& connection, std::string_view head, std::string_view rest) {
   begin(connection);
-  auto outcome = co_await handle(head, rest);
+  auto outcome = admit(head, rest);
+  if (outcome && route_ == nullptr) {
+    outcome = co_await answer_options();
+  } else if (outcome) {
+    if (awaits_roles_) outcome = co_await authorize();
+    if (outcome) outcome = apply_limits(config::LimitKey::user);
+    if (outcome) outcome = co_await forward();
+  }
   bool keep = keep_alive_;
   if (!outcome) {
     Error error = outcome.error();
@@ -28,6 +36,20 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
   keep = keep && request_body_.ended();
   finish(keep);
   co_return keep;
+}
+
+// What can be decided at once. No route without an error: the gateway itself is asked.
+Result<void> Exchange::admit(std::string_view head, std::string_view rest) {
+  TRY_VOID(read_request(head, rest));
+  if (target_.path == "*" || max_forwards_ == 0) return {};
+  TRY_VOID(match_route());
+  TRY_VOID(check_upgrade());
+  TRY_VOID(apply_limits(config::LimitKey::address));
+  if (route_->is_public) return {};
+  TRY_VOID(authenticate());
+  auto decision = try_authorize(nullptr);
+  awaits_roles_ = !decision;
+  return decision ? *decision : Result<void>{};
 }
 
 Task<bool> Exchange::refuse(Connection& connection, std::string_view bytes, const Error& error) {
@@ -45,27 +67,6 @@ void Exchange::salvage(std::string_view head) {
   auto question = target.find('?');
   target_.path = target.substr(0, question);
   if (question != std::string_view::npos) target_.query = target.substr(question);
-}
-
-// The whole life of a request. The first error ends it.
-Task<Result<void>> Exchange::handle(std::string_view head, std::string_view rest) {
-  CO_TRY_VOID(read_request(head, rest));
-  if (target_.path == "*" || max_forwards_ == 0) {
-    bool sent = co_await answer_options();
-    keep_alive_ = keep_alive_ && sent;
-    co_return Result<void>{};
-  }
-  CO_TRY_VOID(match_route());
-  CO_TRY_VOID(check_upgrade());
-  CO_TRY_VOID(apply_limits(config::LimitKey::address));
-  if (!route_->is_public) {
-    CO_TRY_VOID(authenticate());
-    auto decision = try_authorize(nullptr);
-    if (!decision) decision = co_await authorize();
-    CO_TRY_VOID(*decision);
-  }
-  CO_TRY_VOID(apply_limits(config::LimitKey::user));
-  co_return co_await forward();
 }
 
 void Exchange::begin(Connection& connection) {
@@ -90,6 +91,7 @@ void Exchange::begin(Connection& connection) {
   max_forwards_.reset();
   keep_alive_ = false;
   upgrading_ = false;
+  awaits_roles_ = false;
   request_id_ = worker_.ids().id128(arena_);
   trace_id_ = {};
   trace_flags_ = {};

@@ -47,6 +47,15 @@ class Exchange final : public HangupListener {
     const config::CompiledLimit* limit;
     limit::BucketDecision decision;
   };
+  // How far the head of the answer has come: interim is a whole one that another follows (1xx).
+  enum class ResponseStep : std::uint8_t { incomplete, interim, complete };
+  // A relayed answer whose head has been written.
+  struct Relay {
+    Buffer head = {};  // what is still to be sent points into it
+    Outgoing outgoing = {};
+    bool ends_with_connection = false;  // nothing else marks the end of the body
+    bool done = false;
+  };
   // Why the upload of a request body stopped.
   enum class Upload : std::uint8_t { none, running, complete, broken };
 
@@ -54,7 +63,7 @@ class Exchange final : public HangupListener {
 
   // exchange.cc
   void begin(Connection& connection);
-  Task<Result<void>> handle(std::string_view head, std::string_view rest);
+  Result<void> admit(std::string_view head, std::string_view rest);
   void salvage(std::string_view head);
   void finish(bool keep);
   void record();
@@ -83,15 +92,21 @@ class Exchange final : public HangupListener {
   Result<void> start_upload();
   Task<void> upload();
   Task<void> stop_upload();
-  Task<Result<void>> receive_response_head();
-  Result<bool> scan_response();
+  void begin_response_head();
+  MonotonicTime response_head_deadline() const;
+  Result<ResponseStep> receive_response_head(Wait wait);
+  Task<Result<void>> await_response_head(ResponseStep step);
+  Result<ResponseStep> scan_response();
   Task<Result<void>> forward_interim();
   Result<void> send_continue();
   Error before_answer(ErrorCode code, std::string_view reason) const;
   void probe_half_closed();
 
   // relay.cc: the answer to the client
-  Task<Result<void>> relay_response();
+  Result<http::Framing> begin_response_body();
+  bool transforms_response() const;
+  Result<Relay> relay_head(const http::Framing& framing);
+  Task<Result<void>> relay_rest(Relay relay);
   Task<Result<void>> transform_error();
   Task<std::string> read_error_body();
   void release_upstream();
@@ -116,7 +131,7 @@ class Exchange final : public HangupListener {
   Task<bool> answer_error(const Error& error);
   // Sends a whole answer of our own. True if it went out.
   Task<bool> answer_problem(const Error& error, const std::string& body, bool keep_backend_fields);
-  Task<bool> answer_options();
+  Task<Result<void>> answer_options();
   bool drain_request_body();
   bool to_head() const { return request_.method == "HEAD"; }
 
@@ -140,6 +155,7 @@ class Exchange final : public HangupListener {
   bool expects_continue_ = false;
   std::optional<std::uint64_t> max_forwards_;  // of OPTIONS (RFC 9110 7.6.2)
   bool keep_alive_ = false;
+  bool awaits_roles_ = false;
   bool upgrading_ = false;  // asks for a WebSocket, on a route that allows it
   std::string_view request_id_;
   std::string_view trace_id_;
@@ -165,6 +181,7 @@ class Exchange final : public HangupListener {
   std::size_t answer_begin_ = 0;
   std::size_t answer_end_ = 0;
   http::HeadScanner answer_scanner_;
+  MonotonicTime response_deadline_{};
   http::ResponseHead response_;
   BodyStream response_body_;
   std::optional<PumpTarget> downstream_;

@@ -80,10 +80,24 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
   }
   buffer.release();
   if (!gathered->end) CO_TRY_VOID(start_upload());
-  auto received = co_await receive_response_head();
-  if (!received) co_return received;
+
+  // The usual answer is a head that comes whole, with a body that can be sent on at once: no further coroutine.
+  begin_response_head();
+  auto wait = co_await upstream_->socket.readable(response_head_deadline());
+  auto step = receive_response_head(wait);
+  if (!step) co_return std::unexpected(step.error());
+  if (*step != ResponseStep::complete) {
+    auto received = co_await await_response_head(*step);
+    if (!received) co_return received;
+  }
   if (response_.status == 101) co_return co_await switch_protocols();
-  co_return co_await relay_response();
+  auto framing = begin_response_body();
+  if (!framing) co_return std::unexpected(framing.error());
+  if (transforms_response()) co_return co_await transform_error();
+  auto relay = relay_head(*framing);
+  if (!relay) co_return std::unexpected(relay.error());
+  if (relay->done) co_return Result<void>{};
+  co_return co_await relay_rest(std::move(*relay));
 }
 
 BodySink::Kind Exchange::request_sink_kind() const {
@@ -144,7 +158,8 @@ Task<void> Exchange::upload() {
   try {
     auto gathered = gather(request_body_, upstream_sink_);
     if (gathered) {
-      result = co_await pump(request_body_, upstream_sink_, target, *gathered);
+      Outgoing outgoing{upstream_sink_.take(gathered->end), *gathered};
+      result = co_await pump(request_body_, upstream_sink_, target, outgoing);
     } else {
       result.error = gathered.error();
     }
@@ -177,41 +192,52 @@ Error Exchange::before_answer(ErrorCode code, std::string_view reason) const {
   return Error{.code = code, .origin = Origin::upstream, .retry_safe = safe, .reason = reason};
 }
 
-Task<Result<void>> Exchange::receive_response_head() {
-  Socket& socket = upstream_->socket;
+void Exchange::begin_response_head() {
   answer_.release();
   answer_begin_ = 0;
   answer_end_ = 0;
   answer_scanner_.reset();
-  auto deadline = worker_.reactor().now() + service_timeouts().first_byte;
-  while (true) {
-    bool uploading = upload_ == Upload::running;  // its end moves the deadline
-    auto wait = co_await socket.readable(uploading ? kNever : deadline);
-    if (wait != Wait::ready) {
-      Error error = wait_error(Side::upstream, wait, socket);
-      co_return std::unexpected(error);
-    }
-    // Not before there is something to read: of all buffers the last one given back is the warmest.
-    if (!answer_) answer_ = worker_.reactor().buffers().take();
-    IoResult result = socket.try_receive({answer_.data() + answer_end_, answer_.capacity() - answer_end_});
-    if (result.status == IoStatus::would_block) continue;
-    if (result.status != IoStatus::ok) {
-      co_return std::unexpected(before_answer(ErrorCode::upstream_reset, "closed before an answer"));
-    }
-    answer_end_ += result.bytes;
-    while (true) {
-      auto complete = scan_response();
-      if (!complete) co_return std::unexpected(complete.error());
-      if (!*complete) break;
-      if (response_.status >= 200 || response_.status == 101) co_return Result<void>{};
-      auto forwarded = co_await forward_interim();
-      if (!forwarded) co_return forwarded;
-    }
-  }
+  response_deadline_ = worker_.reactor().now() + service_timeouts().first_byte;
 }
 
-// True if a whole head has been received: response_ holds it and answer_begin_ is behind it.
-Result<bool> Exchange::scan_response() {
+// The end of an upload moves it.
+MonotonicTime Exchange::response_head_deadline() const {
+  return upload_ == Upload::running ? kNever : response_deadline_;
+}
+
+Result<Exchange::ResponseStep> Exchange::receive_response_head(Wait wait) {
+  Socket& socket = upstream_->socket;
+  if (wait != Wait::ready) return std::unexpected(wait_error(Side::upstream, wait, socket));
+  // Not before there is something to read: of all buffers the last one given back is the warmest.
+  if (!answer_) answer_ = worker_.reactor().buffers().take();
+  IoResult result = socket.try_receive({answer_.data() + answer_end_, answer_.capacity() - answer_end_});
+  if (result.status == IoStatus::would_block) return ResponseStep::incomplete;
+  if (result.status != IoStatus::ok) {
+    return std::unexpected(before_answer(ErrorCode::upstream_reset, "closed before an answer"));
+  }
+  answer_end_ += result.bytes;
+  return scan_response();
+}
+
+Task<Result<void>> Exchange::await_response_head(ResponseStep step) {
+  while (step != ResponseStep::complete) {
+    Result<ResponseStep> next;
+    if (step == ResponseStep::interim) {
+      auto forwarded = co_await forward_interim();
+      if (!forwarded) co_return forwarded;
+      next = scan_response();
+    } else {
+      auto wait = co_await upstream_->socket.readable(response_head_deadline());
+      next = receive_response_head(wait);
+    }
+    if (!next) co_return std::unexpected(next.error());
+    step = *next;
+  }
+  co_return Result<void>{};
+}
+
+// If a whole head has been received, response_ holds it and answer_begin_ is behind it.
+Result<Exchange::ResponseStep> Exchange::scan_response() {
   const config::Limits& limits = view_->snapshot->config.limits;
   std::string_view bytes(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
   auto status = answer_scanner_.scan(bytes);
@@ -230,7 +256,7 @@ Result<bool> Exchange::scan_response() {
       answer_begin_ = 0;
       answer_ = std::move(larger);
     }
-    return false;
+    return ResponseStep::incomplete;
   }
   auto head = bytes.substr(0, answer_scanner_.head_bytes());
   http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
@@ -238,7 +264,8 @@ Result<bool> Exchange::scan_response() {
   if (head.size() > limits.head) return upstream_failure(ErrorCode::upstream_invalid, "head too large", false);
   answer_begin_ += head.size();
   answer_scanner_.reset();
-  return true;
+  bool is_final = response_.status >= 200 || response_.status == 101;
+  return is_final ? ResponseStep::complete : ResponseStep::interim;
 }
 
 // 1xx: 100 has been sent by ourselves; others go on to clients that know them (RFC 9110 15.2).

@@ -19,15 +19,22 @@ bool is_problem(const http::ResponseHead& response) {
 
 }  // namespace
 
-Task<Result<void>> Exchange::relay_response() {
+Result<http::Framing> Exchange::begin_response_body() {
   auto framing = http::response_framing(response_, to_head());
-  if (!framing) co_return std::unexpected(framing.error());
+  if (!framing) return framing;
   std::string_view rest(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
   response_body_.begin(upstream_->socket, *framing, rest, service_timeouts().between_bytes, UINT64_MAX);
-  if (response_.status >= 400 && route_->errors == config::ErrorMode::transform) co_return co_await transform_error();
+  return framing;
+}
 
+bool Exchange::transforms_response() const {
+  return response_.status >= 400 && route_->errors == config::ErrorMode::transform;
+}
+
+// Writes the head and sends it, with what is at hand of the body.
+Result<Exchange::Relay> Exchange::relay_head(const http::Framing& framing) {
   using Kind = http::Framing::Kind;
-  bool unknown_length = framing->kind == Kind::chunked || framing->kind == Kind::until_close;
+  bool unknown_length = framing.kind == Kind::chunked || framing.kind == Kind::until_close;
   response_chunked_ = unknown_length && request_.minor >= 1;
   if (unknown_length && !response_chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
   if (!request_body_.ended() && upload_ != Upload::running) keep_alive_ = false;
@@ -35,19 +42,29 @@ Task<Result<void>> Exchange::relay_response() {
   Buffer buffer =
       worker_.reactor().buffers().take(answer_begin_ > kSmallBufferBytes / 2 ? kLargeBufferBytes : kSmallBufferBytes);
   http::HeadWriter head(buffer.data(), buffer.capacity());
-  write_downstream_head(head, *framing, response_chunked_);
-  if (head.overflowed()) co_return fail(ErrorCode::upstream_invalid, Origin::upstream, "head too large");
+  write_downstream_head(head, framing, response_chunked_);
+  if (head.overflowed()) return fail(ErrorCode::upstream_invalid, Origin::upstream, "head too large");
   downstream_sink_.begin(response_chunked_ ? BodySink::Kind::chunked : BodySink::Kind::plain, &head);
-  auto gathered = gather(response_body_, downstream_sink_);  // a body that is broken at once is a 502, not a cut
-  if (!gathered) co_return std::unexpected(gathered.error());
+  TRY(gathered, gather(response_body_, downstream_sink_));  // a body that is broken at once is a 502, not a cut
   downstream_.emplace(worker_.reactor(), client(), Side::downstream, view_->snapshot->config.timeouts.write_progress);
   status_ = response_.status;
   head_sent_ = true;
-  auto result = co_await pump(response_body_, downstream_sink_, *downstream_, *gathered);
+
+  Relay relay{.outgoing = {downstream_sink_.take(gathered.end), gathered}};
+  bool sent = send_now(client(), relay.outgoing.parts);
+  relay.done = sent && gathered.end;
+  relay.ends_with_connection = !response_chunked_ && framing.kind != Kind::length;
+  relay.head = std::move(buffer);
+  body_bytes_out_ = response_body_.octets();
+  return relay;
+}
+
+Task<Result<void>> Exchange::relay_rest(Relay relay) {
+  auto result = co_await pump(response_body_, downstream_sink_, *downstream_, relay.outgoing);
   body_bytes_out_ = response_body_.octets();
   if (!result.error) co_return Result<void>{};
   // Cut visibly (P07): an answer that ends with the connection would look complete after an orderly end.
-  if (!response_chunked_ && framing->kind != Kind::length) client().abort_on_close();
+  if (relay.ends_with_connection) client().abort_on_close();
   co_return std::unexpected(*result.error);
 }
 
