@@ -96,7 +96,9 @@ void check_names(const rfc::Fields& fields, const FieldList& list) {
     std::size_t count = list.count(field.id);
     auto same = [&](const Field& other) { return other.id == field.id; };
     LG_CHECK(count == static_cast<std::size_t>(std::count_if(list.items.begin(), list.items.end(), same)), "counted");
-    LG_CHECK(list.first(field.id) != nullptr && list.first(field.id)->id == field.id, "not found");
+    auto first = std::find_if(list.items.begin(), list.items.end(), same);
+    LG_CHECK(list.has(field.id) && list.first(field.id) == &*first, "another is taken for the first");
+    LG_CHECK(list.repeats(field.id) == (count > 1), "repeated and not repeated");
     LG_CHECK((list.only(field.id) != nullptr) == (count == 1), "one of several taken for the only one");
   }
   for (FieldName id : {FieldName::host, FieldName::content_length, FieldName::transfer_encoding, FieldName::connection,
