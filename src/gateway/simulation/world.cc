@@ -74,7 +74,7 @@ World::World(const WorldOptions& options)
         workers_.emplace_back(std::make_unique<Worker>(static_cast<std::uint32_t>(i), shared_, std::move(outer)));
     LG_CHECK(worker->listen(kGateway, 0).has_value(), "a worker cannot listen");
     worker->begin(snapshot_, keys_);
-    loops_.add(*backends_.back(), [w = worker.get()] { w->turn(); });
+    loops_.add(*backends_.back(), [turn = options.turn, w = worker.get()] { turn(*w); });
   }
 }
 

@@ -1,0 +1,194 @@
+// Heap allocations of a worker, counted by the operators of the whole test program while the worker has its turn: in
+// steady state a request has none, from its first byte to its log record. What the simulated network allocates below
+// the worker stands for the kernel's memory and is not counted.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "gateway/simulation/world.h"
+
+namespace {
+
+// The access log's thread allocates nothing, but runs beside.
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+
+void* count_and_allocate(std::size_t size) noexcept {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size);
+}
+
+void* count_and_allocate_or_throw(std::size_t size) {
+  if (void* bytes = count_and_allocate(size)) return bytes;
+  throw std::bad_alloc();
+}
+
+void* count_and_align(std::size_t size, std::align_val_t alignment) {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+  auto unit = static_cast<std::size_t>(alignment);
+  if (void* bytes = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return bytes;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return count_and_allocate_or_throw(size); }
+void* operator new[](std::size_t size) { return count_and_allocate_or_throw(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
+void* operator new(std::size_t size, std::align_val_t alignment) { return count_and_align(size, alignment); }
+void* operator new[](std::size_t size, std::align_val_t alignment) { return count_and_align(size, alignment); }
+void operator delete(void* bytes) noexcept { std::free(bytes); }
+void operator delete[](void* bytes) noexcept { std::free(bytes); }
+void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
+void operator delete[](void* bytes, std::size_t) noexcept { std::free(bytes); }
+void operator delete(void* bytes, std::align_val_t) noexcept { std::free(bytes); }
+void operator delete[](void* bytes, std::align_val_t) noexcept { std::free(bytes); }
+void operator delete(void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
+void operator delete[](void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
+
+namespace lotagate::simulation {
+namespace {
+
+class Uncounted {
+ public:
+  Uncounted() : before_(counting.exchange(false)) {}
+  ~Uncounted() { counting = before_; }
+  Uncounted(const Uncounted&) = delete;
+  Uncounted& operator=(const Uncounted&) = delete;
+
+ private:
+  bool before_;
+};
+
+// The simulated network with the counting off while it works.
+class UncountedBackend final : public Backend {
+ public:
+  explicit UncountedBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
+  std::expected<SocketHandle, int> listen(const SocketAddress& address) override {
+    Uncounted pause;
+    return inner_->listen(address);
+  }
+  SocketAddress local_address(SocketHandle handle) override { return inner_->local_address(handle); }
+  std::expected<Accepted, AcceptStatus> accept(SocketHandle listener) override {
+    Uncounted pause;
+    return inner_->accept(listener);
+  }
+  std::expected<SocketHandle, int> connect(const SocketAddress& address) override {
+    Uncounted pause;
+    return inner_->connect(address);
+  }
+  int connect_error(SocketHandle handle) override { return inner_->connect_error(handle); }
+  void watch(SocketHandle handle, std::uint64_t token) override {
+    Uncounted pause;
+    inner_->watch(handle, token);
+  }
+  IoResult receive(SocketHandle handle, std::span<char> into) override {
+    Uncounted pause;
+    return inner_->receive(handle, into);
+  }
+  IoResult send(SocketHandle handle, std::span<const iovec> parts) override {
+    Uncounted pause;
+    return inner_->send(handle, parts);
+  }
+  void shutdown_write(SocketHandle handle) override {
+    Uncounted pause;
+    inner_->shutdown_write(handle);
+  }
+  void close(SocketHandle handle, bool abort) override {
+    Uncounted pause;
+    inner_->close(handle, abort);
+  }
+  std::size_t wait(MonotonicTime until, std::span<Event> events) override {
+    Uncounted pause;
+    return inner_->wait(until, events);
+  }
+  void wake() override { inner_->wake(); }
+  MonotonicTime now() override { return inner_->now(); }
+  WallTime wall_now() override { return inner_->wall_now(); }
+
+ private:
+  std::unique_ptr<Backend> inner_;
+};
+
+class RequestAllocations : public testing::Test {
+ protected:
+  RequestAllocations()
+      : world_({.workers = 1,
+                .wrap =
+                    [](std::unique_ptr<Backend> inner) { return std::make_unique<UncountedBackend>(std::move(inner)); },
+                .turn =
+                    [this](Worker& worker) {
+                      counting = measuring_;
+                      worker.turn();
+                      counting = false;
+                    }}) {
+    world_.reload([](config::Config& config) {
+      config.user_management->fresh_for = std::chrono::hours(1);
+      for (config::RateLimit& limit : config.rate_limits) limit = {limit.name, limit.key, 1'000'000, 1000.0, false};
+    });
+  }
+  ~RequestAllocations() override {
+    world_.finish();
+    EXPECT_EQ(world_.violations(), std::vector<std::string>());
+  }
+
+  // Sends `request` again and again over one connection; the worker's allocations over the later half.
+  std::size_t in_steady_state(const RequestPlan& request) {
+    constexpr std::size_t kRequests = 200;
+    Client& client = world_.start_client({.requests = std::vector(kRequests, request)});
+    const auto& entries = client.entries();
+    auto answered = [&](std::size_t index) { return [&, index] { return entries[index]->outcome == Outcome::whole; }; };
+    EXPECT_TRUE(world_.run_until(answered(kRequests / 2), seconds(60)));
+    allocations = 0;
+    measuring_ = true;
+    EXPECT_TRUE(world_.run_until(answered(kRequests - 1), seconds(60)));
+    measuring_ = false;
+    for (const Entry* entry : entries) EXPECT_EQ(entry->status, request.answer.status);
+    return allocations;
+  }
+  RequestPlan full(std::string method = "GET") {
+    return {.method = std::move(method), .route = "/things", .token = world_.token("user-1"), .subject = "user-1"};
+  }
+
+  bool measuring_ = false;
+  World world_;
+};
+
+TEST_F(RequestAllocations, APublicGetHasNone) { EXPECT_EQ(in_steady_state({}), 0u); }
+
+// Token from the cache, roles from the directory, bucket, access log, metrics.
+TEST_F(RequestAllocations, AGetThroughTheFullPipelineHasNone) { EXPECT_EQ(in_steady_state(full()), 0u); }
+
+TEST_F(RequestAllocations, ASmallPostHasNone) {
+  RequestPlan request = full("POST");
+  request.body = BodyStyle::length;
+  request.body_bytes = 500;
+  EXPECT_EQ(in_steady_state(request), 0u);
+}
+
+TEST_F(RequestAllocations, AnUploadHasNone) {
+  RequestPlan request = full("POST");
+  request.body = BodyStyle::chunked;
+  request.body_bytes = 100'000;
+  EXPECT_EQ(in_steady_state(request), 0u);
+}
+
+TEST_F(RequestAllocations, ALargeAnswerHasNone) {
+  EXPECT_EQ(in_steady_state({.answer = {.style = AnswerStyle::chunked, .bytes = 200'000}}), 0u);
+}
+
+TEST_F(RequestAllocations, AreCounted) {
+  Client& client = world_.start_client({.requests = {{}}});
+  allocations = 0;
+  measuring_ = true;
+  EXPECT_TRUE(world_.run_clients(seconds(60)));
+  measuring_ = false;
+  EXPECT_EQ(client.entries()[0]->status, 200);
+  EXPECT_GT(allocations, 0u);  // the first request of a worker fills its pools
+}
+
+}  // namespace
+}  // namespace lotagate::simulation
