@@ -157,6 +157,7 @@ IoResult SimulatedBackend::receive(SocketHandle handle, std::span<char> into) {
   if (bytes > 0) {
     std::copy_n(end.received.data() + end.received_begin, bytes, into.data());
     end.received_begin += bytes;
+    end.taken_bytes += bytes;
     if (end.unread() == 0) {
       end.received.clear();
       end.received_begin = 0;
@@ -208,6 +209,7 @@ IoResult SimulatedBackend::send(SocketHandle handle, std::span<const iovec> part
                         .outgoing = end.outgoing,
                         .bytes = bytes,
                         .unread = end.unread(),
+                        .received = end.taken_bytes,
                         .peer_closed = end.fin_received});
   }
   network_.trace("send", end, bytes.size(), bytes);

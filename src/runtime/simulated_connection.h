@@ -16,6 +16,7 @@ struct SimulatedNetwork::End {
   SocketAddress peer;
   std::string received;  // arrived, not received from received_begin on
   std::size_t received_begin = 0;
+  std::size_t taken_bytes = 0;     // received in all
   std::size_t unread_by_peer = 0;  // sent, and not yet received at the other end
   MonotonicTime last_arrival{};    // of what was sent: the next cannot overtake it
   int error = 0;                   // what SO_ERROR would say; reported once

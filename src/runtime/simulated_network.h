@@ -60,6 +60,7 @@ struct SimulatedSend {
   bool outgoing;           // the backend had connected, not accepted
   std::string_view bytes;  // what was taken
   std::size_t unread;      // bytes that had arrived and were not received yet
+  std::size_t received;    // bytes received on it before
   bool peer_closed;        // a FIN or a reset had arrived
 };
 

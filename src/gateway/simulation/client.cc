@@ -115,7 +115,7 @@ Task<bool> Client::receive(Entry& entry) {
   Answer answer{.head = std::move(*head), .body = {}};
   answer.status = static_cast<int>(parse_decimal(answer.head.first_line.substr(9, 3)).value_or(0));
   const std::string* connection = answer.head.only("connection");
-  bool keep = connection == nullptr || *connection != "close";
+  bool keep = (connection == nullptr || *connection != "close") && !entry.plan.old_version;
   bool whole = co_await receive_body(entry, answer, keep);
   if (whole) {
     judge(entry, answer);

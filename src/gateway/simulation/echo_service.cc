@@ -139,7 +139,7 @@ Task<bool> EchoService::answer(PeerStream& stream, SocketAddress from, Entry& en
     co_return false;
   }
   entry.served = true;
-  bool whole = co_await send(stream, entry, fault);
+  bool whole = co_await send(stream, from, entry, fault);
   if (!whole) co_return false;
   ledger_.exchange_ended(from);
   if (!ends_connection(plan, fault)) co_return true;
@@ -153,7 +153,7 @@ Task<bool> EchoService::answer(PeerStream& stream, SocketAddress from, Entry& en
 }
 
 // Sends the answer, as far as the fault lets it. True if all of it went out.
-Task<bool> EchoService::send(PeerStream& stream, const Entry& entry, AnswerFault fault) {
+Task<bool> EchoService::send(PeerStream& stream, SocketAddress from, const Entry& entry, AnswerFault fault) {
   std::string head = head_of(entry, fault);
   std::string body = body_of(entry, fault);
   std::string text = head + body;
@@ -168,7 +168,10 @@ Task<bool> EchoService::send(PeerStream& stream, const Entry& entry, AnswerFault
   if (in_head) text.resize(head.size() / 2);
   if (in_body) text.resize(head.size() + body.size() / 2);
   bool until_close = entry.plan.answer.style == AnswerStyle::until_close;  // then they would be its body
-  if (fault == AnswerFault::extra_bytes && !until_close) text += "!!!\r\n\r\n";
+  if (fault == AnswerFault::extra_bytes && !until_close) {
+    ledger_.spoil(from, stream.sent_bytes() + text.size());
+    text += "!!!\r\n\r\n";
+  }
   bool sent = co_await stream.write(std::move(text));
   if (!in_head && !in_body) co_return sent;
   if (fault == AnswerFault::stall_in_body) {

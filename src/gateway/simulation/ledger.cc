@@ -57,6 +57,11 @@ void Ledger::observe(const SimulatedSend& send) {
     violation(fmt::format("a request went out on a connection that had {} unread bytes{}: {}", send.unread,
                           send.peer_closed ? " and an end" : "", send.bytes.substr(0, 60)));
   }
+  auto spoiled = spoiled_.find(send.local);
+  if (spoiled != spoiled_.end() && send.received > spoiled->second) {
+    violation(fmt::format("a request went out on a connection that had brought more than answers: {}",
+                          send.bytes.substr(0, 60)));
+  }
   if (unfinished_.contains(send.local)) {
     violation(
         fmt::format("a request went out on a connection whose last answer was not over: {}", send.bytes.substr(0, 60)));

@@ -61,6 +61,8 @@ class Ledger {
   // answer.
   void exchange_began(const SocketAddress& local) { unfinished_.insert(local); }
   void exchange_ended(const SocketAddress& local) { unfinished_.erase(local); }
+  // Behind these many bytes of it comes what belongs to no answer: who has received any of that must not go on.
+  void spoil(const SocketAddress& local, std::size_t bytes) { spoiled_.try_emplace(local, bytes); }
   // Reads what the access log wrote; true totals come from the metrics.
   void read_log(std::string_view lines);
   std::size_t log_lines() const { return records_.size(); }
@@ -73,6 +75,7 @@ class Ledger {
   std::deque<Entry> entries_;
   std::vector<std::string> violations_;
   std::set<SocketAddress> unfinished_;
+  std::map<SocketAddress, std::size_t> spoiled_;
   std::set<SocketAddress> used_;                     // have carried a request
   std::map<std::string, int, std::less<>> records_;  // status by request id
   bool early_ends_ = false;

@@ -82,7 +82,7 @@ Task<bool> PeerStream::fill() {
       received_bytes_ += result.bytes;
       co_return true;
     }
-    end_ = result.status == IoStatus::closed ? PeerEnd::closed : PeerEnd::reset;
+    end_ = result.status == IoStatus::closed && !broken_ ? PeerEnd::closed : PeerEnd::reset;
   }
   co_return false;
 }
@@ -144,6 +144,8 @@ Task<std::optional<std::string>> PeerStream::read_chunks() {
 Task<bool> PeerStream::write(std::string bytes) {
   iovec part{bytes.data(), bytes.size()};
   auto sent = co_await send_all(reactor_, socket_, std::span(&part, 1), kWritePatience);
+  sent_bytes_ += sent.bytes;
+  if (sent.status == SendStatus::closed) broken_ = true;          // a later read would only say that it is over
   if (sent.status != SendStatus::sent) socket_.abort_on_close();  // what is cut must not look ended
   co_return sent.status == SendStatus::sent;
 }

@@ -44,6 +44,7 @@ class PeerStream {
   // Received and not taken yet.
   const std::string& pending() const { return pending_; }
   std::size_t received_bytes() const { return received_bytes_; }
+  std::size_t sent_bytes() const { return sent_bytes_; }
 
   // Waits for a connect to end; false if it failed.
   Task<bool> connected();
@@ -66,6 +67,8 @@ class PeerStream {
   std::array<char, 4096> piece_;
   std::string pending_;
   std::size_t received_bytes_ = 0;
+  std::size_t sent_bytes_ = 0;
+  bool broken_ = false;
   PeerEnd end_ = PeerEnd::open;
 };
 

@@ -107,7 +107,8 @@ std::string body_piece(char kind, std::uint64_t nonce, std::size_t from, std::si
 }
 
 std::string to_wire(const RequestPlan& plan, std::uint64_t nonce) {
-  std::string_view version = plan.fault == RequestFault::bad_version ? "HTTP/2.7" : "HTTP/1.1";
+  std::string_view version = plan.old_version ? "HTTP/1.0" : "HTTP/1.1";
+  if (plan.fault == RequestFault::bad_version) version = "HTTP/2.7";
   std::string out = fmt::format("{} {}/n{}-{} {}", plan.method, plan.route, nonce, to_query(plan.answer), version);
   out += plan.fault == RequestFault::bare_line_feed ? "\n" : "\r\n";
   out += field_lines(plan);

@@ -73,7 +73,8 @@ struct RequestPlan {
   std::size_t body_bytes = 0;
   bool expect_continue = false;
   bool say_close = false;
-  std::string token = {};  // bearer; empty: none
+  bool old_version = false;  // HTTP/1.0
+  std::string token = {};    // bearer; empty: none
   AnswerPlan answer = {};
   RequestFault fault = RequestFault::none;
   std::string subject = {};      // whom the service is told about; empty: nobody

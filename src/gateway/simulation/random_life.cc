@@ -138,6 +138,7 @@ RequestPlan RandomLife::request() {
       plan.must_not_arrive = true;
     }
   }
+  plan.old_version = plan.body != BodyStyle::chunked && plan.fault == RequestFault::none && random_.chance(60);
   choose_caller(plan);
   return plan;
 }

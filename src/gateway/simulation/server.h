@@ -57,7 +57,7 @@ class EchoService final : public Server {
   Entry* check_head(const PeerHead& head);
   Task<bool> read_body(PeerStream& stream, const PeerHead& head, const Entry& entry);
   Task<bool> answer(PeerStream& stream, SocketAddress from, Entry& entry, AnswerFault fault);
-  Task<bool> send(PeerStream& stream, const Entry& entry, AnswerFault fault);
+  Task<bool> send(PeerStream& stream, SocketAddress from, const Entry& entry, AnswerFault fault);
 
   Ledger& ledger_;
 };

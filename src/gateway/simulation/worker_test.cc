@@ -126,6 +126,22 @@ TEST_F(SimulatedWorker, AnswersEveryFaultOfAService) {
   expect_all_well(world);
 }
 
+// For them the end of the connection ends the body: a cut has to be a reset, not an orderly end.
+TEST_F(SimulatedWorker, CutsVisiblyForHttp10) {
+  World world({});
+  ClientPlan plan;
+  for (auto fault :
+       {AnswerFault::none, AnswerFault::reset_in_body, AnswerFault::close_in_body, AnswerFault::stall_in_body}) {
+    RequestPlan request = get("/open", {.style = AnswerStyle::chunked, .bytes = 5000, .fault = fault});
+    request.old_version = true;
+    plan.requests.push_back(request);
+  }
+  auto& entries = run(world, std::move(plan));
+  EXPECT_EQ(entries[0]->outcome, Outcome::whole);
+  for (std::size_t i = 1; i < entries.size(); ++i) EXPECT_EQ(entries[i]->outcome, Outcome::cut) << i;
+  expect_all_well(world);
+}
+
 TEST_F(SimulatedWorker, RefusesEveryFaultOfAClient) {
   World world({});
   ClientPlan plan;
