@@ -1,6 +1,6 @@
 'use strict';
-// One scenario of a WebSocket client (module `ws`). Usage: ws_client.js ORIGIN SCENARIO [OPTIONS as JSON]. The last line
-// holds the result, as JSON; lines before it say how far it has come.
+// One scenario of a WebSocket client (module `ws`). Usage: ws_client.js ORIGIN SCENARIO [OPTIONS as JSON]. The last
+// line holds the result, as JSON; lines before it say how far it has come.
 globalThis.crypto ??= require('crypto').webcrypto;  // Node 18 does not have it by itself
 const http = require('http');
 const WebSocket = require('ws');
