@@ -135,12 +135,9 @@ Task<Result<void>> BodyStream::fill() {
     auto wait = co_await socket_->readable(fill_deadline());
     waited_ += reactor_.now() - began;
     if (wait != Wait::ready) co_return std::unexpected(wait_error(side_, wait, *socket_));
-    std::size_t room = window_.capacity();
-    // Never past the end: what follows belongs to the next message, which has a buffer of its own.
-    if (framing_.kind == http::Framing::Kind::length) {
-      room = static_cast<std::size_t>(std::min<std::uint64_t>(room, left_));
-    }
-    IoResult result = socket_->try_receive({window_.data(), room});
+    // Past the end, too: only a read that does not fill its room tells that there is no more, and a connection that
+    // may hold more is not reused.
+    IoResult result = socket_->try_receive({window_.data(), window_.capacity()});
     if (result.status == IoStatus::would_block) continue;
     if (result.status == IoStatus::reset) co_return std::unexpected(gone(side_));
     if (result.status == IoStatus::closed) stream_closed_ = true;

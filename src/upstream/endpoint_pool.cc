@@ -11,6 +11,13 @@ bool is_own_lack(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
 }
 
+// Nothing has been received that nobody asked for. A read that exactly filled its room left that open.
+bool is_quiet(Socket& socket) {
+  if (!socket.maybe_readable()) return true;
+  char unasked;
+  return socket.try_receive({&unasked, 1}).status == IoStatus::would_block;
+}
+
 }  // namespace
 
 UpstreamConnection::UpstreamConnection(EndpointPool& pool, Reactor& reactor, SocketHandle handle)
@@ -83,7 +90,7 @@ void EndpointPool::connect_failed() {
 
 void EndpointPool::put_back(std::unique_ptr<UpstreamConnection> connection, milliseconds idle_timeout) {
   idle_timeout_ = idle_timeout;
-  if (idle_.size() >= kMaxIdle || connection->socket.maybe_readable() || connection->socket.cancelled()) return;
+  if (idle_.size() >= kMaxIdle || connection->socket.cancelled() || !is_quiet(connection->socket)) return;
   ++connection->exchanges;
   connection->idle_since = reactor_.now();
   connection->socket.set_hangup_listener(connection.get());

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness import configs, http1
+from harness.backend import answer_all, echo
 from harness.gateway import SANITIZED
 
 MIB = 1024 * 1024
@@ -81,6 +82,34 @@ def test_S06_100_mib_download(gateway, backend, framing):
         client.send(http1.request_text("GET", f"/{framing}"))
         assert read_pattern(client, client.head()) == TOTAL
     expect_small(instance)
+
+
+@pytest.mark.parametrize("size", [16384, 16385, 81920, 100_000, MIB])
+def test_a_connection_is_used_again_after_a_body_of_any_size(gateway, backend, size):
+    """Among them answers, head included, that end where a buffer of the gateway ends."""
+    head = http1.response_text(200, [("Content-Length", str(size - 100))])
+    padded = http1.response_text(200, [("Content-Length", str(size - 100)), ("P", "p" * (100 - len(head) - 5))])
+    answer = padded + bytes(size - 100)
+    assert len(answer) == size
+    server = backend(answer_all(lambda _: answer))
+    with start(gateway, server).client() as client:
+        for _ in range(3):
+            assert len(client.get("/").body) == size - 100
+    assert len(server.connections) == 1
+
+
+def test_large_uploads_sent_one_behind_the_other(gateway, backend):
+    """What was received behind the end of a body is the beginning of the next request."""
+    server = backend(answer_all(echo))
+    bodies = [BLOCK[1:size] for size in (20_000, 100_000, 65_537, 300_000)]
+    with start(gateway, server).client() as client:
+        uploads = b"".join(http1.request_text("POST", f"/{i}", [], body) for i, body in enumerate(bodies))
+        sender = threading.Thread(target=client.send, args=(uploads,))
+        sender.start()
+        answers = [client.response("POST").body for _ in bodies]
+        sender.join()
+        assert answers == bodies
+        assert client.get("/last").status == 200
 
 
 def test_S04_a_slow_reader_holds_the_backend_back(gateway, backend):
