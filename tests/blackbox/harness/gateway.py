@@ -138,10 +138,17 @@ class Gateway:
 
         return eventually(probe, f"{count} lines in the access log")
 
+    def memory(self):
+        """Resident memory in bytes."""
+        return self._status_bytes("VmRSS")
+
     def memory_peak(self):
-        """VmHWM in bytes."""
+        """The most that was ever resident, in bytes."""
+        return self._status_bytes("VmHWM")
+
+    def _status_bytes(self, name):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+        return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
     def cpu_seconds(self):
         """What the process has used so far, in user and system mode."""
