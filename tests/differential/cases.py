@@ -1,4 +1,4 @@
-"""One entry of the corpus: bytes a client sends, the row of the threat model it belongs to, and what must come of it."""
+"""An entry of the corpus: bytes a client sends, the row of the threat model it belongs to, what must come of it."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from differential.readings import reading
 
 HOST = "gateway.test"
 HOST_LINE = b"Host: gateway.test\r\n"
+SPOOFED = b"spoofed-value"  # of a field that only the gateway may set: must not get to a server
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
 
 
@@ -64,6 +65,11 @@ class Case:
     @property
     def key(self):
         return f"{self.row} {self.name}"
+
+
+def shown(data):
+    """Bytes as they stand in the name of a case."""
+    return repr(data)[2:-1]
 
 
 def forwarded(target="/", method="GET", host=HOST, body=b"", last=False):

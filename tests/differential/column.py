@@ -1,4 +1,4 @@
-"""One server's column of the comparison: the server, a tap in front of it, a gateway in front of that, and all cases."""
+"""One server's column of the comparison: the server, a tap in front of it, a gateway before that, and all cases."""
 
 import contextlib
 import os
@@ -9,19 +9,18 @@ from dataclasses import dataclass, field
 from harness import configs, http1
 from harness.client import RawClient
 from harness.gateway import Gateway
-from harness.wait import TIMEOUT
 
 from differential import readings
 from differential.cases import HOST
 from differential.readings import reading
-from differential.servers.kinds import KINDS, Site
+from differential.servers.kinds import KINDS, RECORDER, Site
 from differential.servers.origin import Origin, ScgiServer
-from differential.servers.process import ServerProcess, free_port
+from differential.servers.process import ServerError, ServerProcess, free_port
 from differential.tap import Tap
 
-# The recorder is a column like any other: nothing but this program reads what the gateway writes.
-RECORDER = "recorder"
-NAMES = (RECORDER, *KINDS)
+
+# Each costs a whole time-out: a server that cannot be worked with must not hold up everything.
+_MAX_STALLS = 5
 
 
 @dataclass
@@ -37,6 +36,7 @@ class Observation:
     """All that one case caused. `answers` are the client's; `exchanges` and `faults` the server's side."""
 
     case: object
+    endpoint: str = ""  # what Host is to the server if the client sent none
     answers: list = field(default_factory=list)
     client_fault: str = ""
     same: object = None  # what the marker behind the case, on the same connection, has to be read as
@@ -81,6 +81,7 @@ class Column:
         self.name = name
         self._stack = contextlib.ExitStack()
         self._number = 0
+        self._stalls = 0
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -88,7 +89,7 @@ class Column:
             self.tap = Tap(port)
             stack.callback(self.tap.stop)
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="lotagate-gateway-"))
-            config = configs.public(self.tap.url, {"errors": "passthrough"})
+            config = configs.public(self.tap.url, {"errors": "passthrough"}, limits={"body": "256KiB"})
             self.gateway = Gateway(config, directory)
             stack.callback(self.gateway.stop)
             self.gateway.start()
@@ -100,7 +101,7 @@ class Column:
 
     def run(self, case):
         self._number += 1
-        seen = Observation(case)
+        seen = Observation(case, f"127.0.0.1:{self.tap.port}")
         same, seen.same = marker(self._number, "same")
         self._play(case, same, seen)
         text, seen.next = marker(self._number, "next")
@@ -121,7 +122,7 @@ class Column:
                 before = self.tap.total()
                 if not client.send_tolerantly(part):
                     break
-                if number < len(parts) - 1 and not self.tap.wait_for(lambda: self.tap.total() > before):  # pylint: disable=cell-var-from-loop
+                if number < len(parts) - 1 and not self.tap.wait_for_bytes(before):
                     seen.faults.append(f"nothing of part {number + 1} reached the server's side")
             with contextlib.suppress(OSError):
                 client.shutdown_write()
@@ -144,6 +145,9 @@ class Column:
 
         if not self.tap.wait_for(at_rest):
             seen.faults.append("the server's side does not come to rest")
+            self._stalls += 1
+            if self._stalls > _MAX_STALLS:
+                raise ServerError(f"{self.name} stalls again and again; the last time: {seen.case.key}")
         for link in list(self.tap.links):
             for request in pending.get(link, []):
                 seen.exchanges.append(Exchange(request))
@@ -187,6 +191,3 @@ def _method_of(case, index):
     if index < len(steps) and hasattr(steps[index], "read"):
         return steps[index].read.method
     return "HEAD" if index == 0 and case.data.lstrip(b"\r\n").startswith(b"HEAD ") else "GET"
-
-
-__all__ = ["Column", "Exchange", "NAMES", "Observation", "RECORDER", "TIMEOUT", "running_server"]

@@ -1,9 +1,9 @@
-"""What is wrong with an observation: the gateway's verdict, what the server read, and whether everybody is still in step."""
+"""What is wrong with an observation: the gateway's verdict, what the server read, whether all are still in step."""
 
 from dataclasses import dataclass
 
 from differential import readings
-from differential.cases import Answered, Cut, Forwarded, Refused
+from differential.cases import SPOOFED, Answered, Cut, Forwarded, Refused
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Verdict:
     outcome: tuple  # the same for every server, or the gateway's behaviour depends on the server
 
 
+# Of the client's connection, or (Expect) answered by the gateway itself.
+_NEVER_FORWARDED = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "http2-settings",
+                    "proxy-authorization",
+                    "proxy-authenticate", "expect")
 PROBLEM = "application/problem+json"
 
 
@@ -59,6 +63,7 @@ class _Judge:
             self._differ("one answer per request", fault)
         if self.seen.client_fault and not self._may_be_cut():
             self._differ("whole answers", self.seen.client_fault)
+        self._check_fields()
         self._check_server()
         self._check_order()
         self._check_next()
@@ -73,6 +78,15 @@ class _Judge:
         """The steps that explain an end without an answer."""
         return self.case.steps is None or any(isinstance(step, Cut) for step in self.case.steps)
 
+    def _check_fields(self):
+        """Nothing of the client's connection, and nothing that only the gateway may say."""
+        for exchange in self.seen.exchanges:
+            for name, value in exchange.request.fields:
+                if name.lower() in _NEVER_FORWARDED or SPOOFED.decode() in value:
+                    self._differ("a field that ends at the gateway", f"{name}: {value}")
+            if exchange.request.trailers:
+                self._differ("no trailers", exchange.request.trailers)
+
     def _check_server(self):
         """Every request on the wire was read as itself, or refused as one request."""
         for exchange in self.seen.exchanges:
@@ -85,14 +99,15 @@ class _Judge:
                 self._refusal(sent, exchange.answer)
                 continue
             read = readings.decode(field)
-            if not readings.agree(read, sent):
+            if read != sent:
                 self._differ(sent, read)
             front = exchange.answer.get("X-Front")
             if front is not None and front != f"{sent.method} {sent.target} {sent.host}":
                 self._differ(sent, f"the front read {front}")
         for answer in self.seen.unfinished_answers:
             if answer.has(readings.FIELD):
-                self._differ("an unfinished request is not read as a whole one", readings.decode(answer.get(readings.FIELD)))
+                self._differ("an unfinished request is not read as a whole one",
+                             readings.decode(answer.get(readings.FIELD)))
 
     def _refusal(self, sent, answer):
         if sent in self.markers or not 400 <= answer.status < 600:
@@ -107,14 +122,14 @@ class _Judge:
 
     def _check_order(self):
         """The client's answers are those of its requests, in order."""
-        sent = [readings.of_request(exchange.request) for exchange in self.seen.exchanges if exchange.answer is not None]
-        sent = [read for read in sent if read != self.seen.next]
+        answered = [exchange.request for exchange in self.seen.exchanges if exchange.answer is not None]
+        sent = [read for read in map(readings.of_request, answered) if read != self.seen.next]
         got = [answer for answer in self.seen.answers if not self._is_gateways(answer)]
         if len(sent) != len(got):
             self._differ(f"{len(sent)} answers of the server", f"{len(got)}: {[answer.status for answer in got]}")
         for read, answer in zip(sent, got):
             field = answer.get(readings.FIELD)
-            if field is not None and not readings.agree(readings.decode(field), read):
+            if field is not None and readings.decode(field) != read:
                 self._differ(f"the answer to {read}", f"the answer to {readings.decode(field)}")
         for answer in self.seen.answers:
             if is_own(answer) and answer.status >= 500 and answer.status not in (501, 505):
@@ -126,8 +141,9 @@ class _Judge:
     def _check_next(self):
         answer = self.seen.next_answer
         field = answer and answer.get(readings.FIELD)
-        if answer is not None and (field is None or not readings.agree(readings.decode(field), self.seen.next)):
-            self._differ(f"the next request answered as itself: {self.seen.next}", field and readings.decode(field) or answer.status)
+        if answer is not None and (field is None or readings.decode(field) != self.seen.next):
+            self._differ(f"the next request answered as itself: {self.seen.next}",
+                         field and readings.decode(field) or answer.status)
 
     def _check_steps(self):
         steps = self.case.steps
@@ -161,7 +177,7 @@ class _Judge:
 
     def _outcome(self):
         own = tuple(answer.status for answer in self.seen.answers if is_own(answer))
-        return (own, tuple(str(read) for read in self._forwarded()))
+        return (own, tuple(str(read).replace(self.seen.endpoint, "endpoint") for read in self._forwarded()))
 
 
 def _list(reads):

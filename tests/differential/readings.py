@@ -1,12 +1,12 @@
 """What somebody read of a request, and how that is said on the wire: the field X-Read of an answer.
 
 X-Read: <method>.<target>.<host>.<octets of body>.<SHA-1 of body>, the first three in base64, so that every byte of them
-survives; `~` and its SHA-1 may stand for a long target. Every server's application writes it; a server's answer without it is the server's own (a refusal).
+survives. Every server's application writes it; a server's answer without it is the server's own (a refusal).
 """
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness import http1
 
@@ -37,13 +37,6 @@ def of_request(message):
     return reading(message.method, message.target, message.get("Host", ""), message.body)
 
 
-def agree(read, sent):
-    """Whether a reading is that of the request as it was sent."""
-    if read.target.startswith("~"):
-        sent = replace(sent, target="~" + hashlib.sha1(sent.target.encode("latin-1")).hexdigest())
-    return read == sent
-
-
 def encode(read):
     parts = [base64.b64encode(text.encode("latin-1")).decode() for text in (read.method, read.target, read.host)]
     return ".".join([*parts, str(read.octets), read.digest])
@@ -51,8 +44,6 @@ def encode(read):
 
 def decode(text):
     method, target, host, octets, digest = text.split(".")
-    if target.startswith("~"):
-        target = base64.b64encode(target.encode()).decode()
     decoded = [base64.b64decode(part, validate=True).decode("latin-1") for part in (method, target, host)]
     return Reading(*decoded, int(octets), digest.lower())
 
@@ -69,7 +60,7 @@ class _Bytes:
 
 
 def take_requests(data):
-    """Whole requests at the start of `data` (a bytearray), which are removed from it. ProtocolError if they are not strict."""
+    """Whole requests at the start of `data` (a bytearray), removed from it. ProtocolError if they are not strict."""
     requests = []
     while data:
         reader = http1.Reader(_Bytes(bytes(data)))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from differential import expected
 from differential.cases import Refused
-from differential.column import RECORDER
 from differential.judge import Difference
 
 
@@ -35,7 +34,8 @@ def progress(column, done, total):
         return f"[{done}/{total}] {column.name}: {column.error}"
     found = sum(len(verdict.differences) for verdict in column.verdicts)
     direct = f", {column.direct_seconds:.0f} s without the gateway" if column.readings else ""
-    return f"[{done}/{total}] {column.name}: {len(column.verdicts)} cases in {column.seconds:.0f} s{direct}; {found} findings"
+    spent = f"{len(column.verdicts)} cases in {column.seconds:.0f} s{direct}"
+    return f"[{done}/{total}] {column.name}: {spent}; {found} findings"
 
 
 def summarize(options, columns):
@@ -50,10 +50,12 @@ def summarize(options, columns):
                 rule = expected.find(expected.REFUSALS, column.name, refusal.case, refusal.request)
                 used[rule] += 1
                 if rule is None:
-                    left.append(Difference(refusal.case, column.name, refusal.request, f"one request, refused with {refusal.status}: "
+                    left.append(Difference(refusal.case, column.name, refusal.request,
+                                           f"one request, refused with {refusal.status}: "
                                            "not in expected.py"))
     left += _unequal_outcomes(options.corpus, columns)
-    stale = [rule for rule in (*expected.REFUSALS, *expected.READINGS) if not used[rule] and _is_whole(options, columns, rule)]
+    stale = [rule for rule in (*expected.REFUSALS, *expected.READINGS) if not used[rule] and _is_whole(options, columns,
+        rule)]
     return Summary(left, used, stale)
 
 
@@ -79,7 +81,8 @@ def write(options, columns, seconds):
     if summary.differences:
         lines += ["", "DIFFERENCES", *_table([("request", "server", "expected", "found"), *_rows(summary.differences)])]
     if summary.stale:
-        lines += ["", "RULES IN expected.py THAT NOTHING MATCHES", *(f"  {rule.server}: {rule.pattern}" for rule in summary.stale)]
+        lines += ["", "RULES IN expected.py THAT NOTHING MATCHES",
+                  *(f"  {rule.server}: {rule.pattern}" for rule in summary.stale)]
     rules = [rule for rule in (*expected.REFUSALS, *expected.READINGS) if summary.used[rule]]
     if rules:
         lines += ["", "Known of servers (expected.py):"]
@@ -88,7 +91,8 @@ def write(options, columns, seconds):
     broken = [column for column in columns if column.error]
     lines += [f"NOT RUN {column.name}: {column.error}" for column in broken]
     ran = len(columns) - len(broken)
-    lines.append(f"{len(options.corpus)} cases, {ran} servers, {len(options.corpus) * ran} comparisons, {seconds:.0f} s: "
+    count = len(options.corpus)
+    lines.append(f"{count} cases, {ran} servers, {count * ran} comparisons, {seconds:.0f} s: "
                  f"{len(summary.differences)} differences")
     return "\n".join(lines).lstrip("\n")
 
@@ -116,7 +120,7 @@ def _table(rows, widest=110):
 
 def _direct_lines(corpus, columns):
     """How often servers disagree when nobody stands in front of them."""
-    ran = [column for column in columns if column.readings and column.name != RECORDER]
+    ran = [column for column in columns if column.readings]
     if len(ran) < 2:
         return []
     lines = [f"Without the gateway, the same bytes sent to the {len(ran)} servers themselves:"]
@@ -124,10 +128,11 @@ def _direct_lines(corpus, columns):
     for case in corpus:
         groups[_kind(case)].append(case)
     for kind, cases in sorted(groups.items()):
-        views = [{_accepted(column.readings[case.key]) for column in ran} for case in cases]
-        differ = sum(len(view) > 1 for view in views)
-        conflict = sum(len(view - {()}) > 1 for view in views)
-        lines.append(f"  of {len(cases)} {kind}, they disagree on {differ}; on {conflict} of them, two accept it and read something different")
+        views = [[column.readings[case.key] for column in ran] for case in cases]
+        differ = sum(len(set(map(_accepted, view))) > 1 for view in views)
+        conflict = sum(len({_accepted(words) for words in view if _accepts(words)}) > 1 for view in views)
+        lines.append(f"  of {len(cases)} {kind} they disagree on {differ}; "
+                     f"on {conflict}, two accept it and read something different")
     return lines
 
 
@@ -136,6 +141,10 @@ def _kind(case):
         return "mutations"
     refused = any(isinstance(step, Refused) for step in case.steps)
     return "requests that the gateway refuses" if refused else "requests that it forwards or answers"
+
+
+def _accepts(words):
+    return bool(words) and words[0] != "refused"
 
 
 def _accepted(words):

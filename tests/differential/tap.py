@@ -59,6 +59,10 @@ class Tap:
         with self.changed:
             return self.changed.wait_for(probe, timeout)
 
+    def wait_for_bytes(self, before):
+        """Waits until the gateway has sent something beyond a total of `before`."""
+        return self.wait_for(lambda: self.total() > before)
+
     def forget(self, links):
         """Drops connections that are over and judged."""
         with self.changed:

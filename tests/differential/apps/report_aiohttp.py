@@ -7,7 +7,7 @@ from report_field import value
 
 
 async def report(request):
-    body = await request.read()
+    body = await request.content.read()  # request.read() has a limit of its own
     field = value(request.method, request.raw_path, request.headers.get("Host"), body)
     return web.Response(body=b"read\n", headers={"X-Read": field})
 

@@ -16,5 +16,6 @@ def report(request):
     request.connection.finish()
 
 
-tornado.httpserver.HTTPServer(report, max_header_size=262144, idle_connection_timeout=600).listen(int(sys.argv[1]), "127.0.0.1")
+tornado.httpserver.HTTPServer(report, max_header_size=262144, idle_connection_timeout=600).listen(int(sys.argv[1]),
+    "127.0.0.1")
 tornado.ioloop.IOLoop.current().start()

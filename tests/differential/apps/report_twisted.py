@@ -20,6 +20,7 @@ class Report(http.Request):
 class Channel(http.HTTPChannel):
     requestFactory = Report
     totalHeadersSize = 262144
+    MAX_LENGTH = 65536  # of a line
     maxHeaders = 300
 
 

@@ -10,5 +10,5 @@ def cases(seed, count):
     found = [case for topic in _TOPICS for case in topic.cases()]
     found += mutations.cases(seed, count)
     names = [case.key for case in found]
-    assert len(names) == len(set(names)), f"cases of the same name: {sorted({name for name in names if names.count(name) > 1})}"
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
     return found

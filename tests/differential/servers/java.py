@@ -7,7 +7,9 @@ APP = pathlib.Path(__file__).resolve().parent.parent / "apps" / "report.jsp"
 
 WEB_XML = """<?xml version="1.0" encoding="UTF-8"?>
 <web-app version="3.1">
-  <servlet><servlet-name>report</servlet-name><jsp-file>/report.jsp</jsp-file><load-on-startup>1</load-on-startup></servlet>
+  <servlet>
+    <servlet-name>report</servlet-name><jsp-file>/report.jsp</jsp-file><load-on-startup>1</load-on-startup>
+  </servlet>
   <servlet-mapping><servlet-name>report</servlet-name><url-pattern>/*</url-pattern></servlet-mapping>
 </web-app>
 """
@@ -56,13 +58,15 @@ def tomcat(site):
     _webapp(base / "webapps" / "ROOT")
     home = pathlib.Path("/usr/share/tomcat10")
     return [*_JVM, f"-Dcatalina.home={home}", f"-Dcatalina.base={base}", f"-Djava.io.tmpdir={base}/temp",
-            "-cp", f"{home}/bin/bootstrap.jar:{home}/bin/tomcat-juli.jar", "org.apache.catalina.startup.Bootstrap", "start"]
+            "-cp", f"{home}/bin/bootstrap.jar:{home}/bin/tomcat-juli.jar", "org.apache.catalina.startup.Bootstrap",
+            "start"]
 
 
 def jetty(site):
     _webapp(site.directory / "webapps" / "ROOT")
     (site.directory / "start.d").mkdir()
-    return [*_JVM, f"-Djava.io.tmpdir={site.directory}", "-jar", "/usr/share/jetty9/start.jar", "jetty.home=/usr/share/jetty9", f"jetty.base={site.directory}",
+    return [*_JVM, f"-Djava.io.tmpdir={site.directory}", "-jar", "/usr/share/jetty9/start.jar",
+            "jetty.home=/usr/share/jetty9", f"jetty.base={site.directory}",
             "--module=http,deploy,jsp,annotations", "jetty.http.host=127.0.0.1", f"jetty.http.port={site.port}",
             "jetty.http.idleTimeout=600000", "jetty.httpConfig.requestHeaderSize=65536",
             "jetty.httpConfig.responseHeaderSize=65536"]

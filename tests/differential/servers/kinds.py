@@ -1,5 +1,6 @@
 """The servers: how each is configured and started. Limits are set wide, so that what is compared is how they read."""
 
+import os
 import pathlib
 import shutil
 import sys
@@ -45,7 +46,8 @@ http {{
   keepalive_requests 1000000; keepalive_timeout 600s;
   large_client_header_buffers 8 64k; client_max_body_size 0; underscores_in_headers on;
   client_body_temp_path {site.directory}/body; proxy_temp_path {site.directory}/proxy;
-  fastcgi_temp_path {site.directory}/fastcgi; uwsgi_temp_path {site.directory}/uwsgi; scgi_temp_path {site.directory}/scgi;
+  fastcgi_temp_path {site.directory}/fastcgi; uwsgi_temp_path {site.directory}/uwsgi;
+  scgi_temp_path {site.directory}/scgi;
   upstream origin {{ server 127.0.0.1:{site.origin}; keepalive 16; }}
   server {{
     listen 127.0.0.1:{site.port};
@@ -90,18 +92,15 @@ backend b
 
 
 def apache(site):
-    script = site.directory / "report.cgi"
-    shutil.copy(APPS / "report.cgi", script)
-    script.chmod(0o755)
+    """Another proxy. THE_REQUEST is the request line as it came."""
     modules = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
-                      for name in ("mpm_event", "authz_core", "alias", "cgid", "env"))
+                      for name in ("mpm_event", "authz_core", "proxy", "proxy_http", "headers"))
     config = site.write("httpd.conf", f"""
 {modules}
 ServerRoot {site.directory}
 ServerName differential.test
 Listen 127.0.0.1:{site.port}
 PidFile {site.directory}/httpd.pid
-ScriptSock {site.directory}/cgi.sock
 ErrorLog {site.directory}/error.log
 User #{_user()[0]}
 Group #{_user()[1]}
@@ -116,9 +115,10 @@ LimitRequestFieldSize 65536
 LimitRequestFields 300
 AllowEncodedSlashes NoDecode
 DocumentRoot {site.directory}
-ScriptAliasMatch ^ {script}
-# Else it drops the script's Content-Length, and answers cannot be kept alive for HTTP/1.0.
-SetEnv ap_trust_cgilike_cl 1
+ProxyPass / http://127.0.0.1:{site.origin}/ nocanon responsefieldsize=65536
+ProxyPreserveHost On
+Header always set X-Front "expr=%{{THE_REQUEST}} %{{HTTP_HOST}}"
+Header always edit X-Front " HTTP/1\.1 " " "
 <Directory {site.directory}>
   Require all granted
 </Directory>
@@ -128,7 +128,6 @@ SetEnv ap_trust_cgilike_cl 1
 
 def _user():
     """Apache refuses to serve as root: whoever runs this, or nobody."""
-    import os  # pylint: disable=import-outside-toplevel
     return (os.getuid(), os.getgid()) if os.getuid() else (65534, 65534)
 
 
@@ -173,7 +172,7 @@ def node(site):
 
 def gunicorn(site):
     return ["/usr/bin/gunicorn", "--chdir", APPS, "--bind", f"127.0.0.1:{site.port}", "--worker-class", "gthread",
-            "--threads", "8", "--keep-alive", "600", "--limit-request-line", "0", "--limit-request-fields", "300",
+            "--threads", "32", "--keep-alive", "600", "--limit-request-line", "0", "--limit-request-fields", "300",
             "--limit-request-field_size", "0", "--worker-tmp-dir", site.directory, "report_wsgi:application"]
 
 
@@ -181,6 +180,8 @@ def _python(app):
     return lambda site: [sys.executable, APPS / app, site.port]
 
 
+# The recorder is a column like any other, with the strict origin itself as its server.
+RECORDER = "recorder"
 KINDS = {
     "nginx": nginx,
     "haproxy": haproxy,
@@ -197,3 +198,4 @@ KINDS = {
     "tomcat": java.tomcat,
     "jetty": java.jetty,
 }
+NAMES = (RECORDER, *KINDS)

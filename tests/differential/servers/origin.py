@@ -39,7 +39,8 @@ class _Scgi(socketserver.StreamRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             return
-        read = reading(environment["REQUEST_METHOD"], environment["REQUEST_URI"], environment.get("HTTP_HOST", ""), body)
+        read = reading(environment["REQUEST_METHOD"], environment["REQUEST_URI"], environment.get("HTTP_HOST", ""),
+                       body)
         self.wfile.write(b"Status: 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
                          + f"{FIELD}: {encode(read)}\r\n\r\n".encode() + b"read\n")
 

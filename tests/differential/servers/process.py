@@ -1,5 +1,6 @@
 """A real server as a child process: its folder, its port, its end."""
 
+import ctypes
 import os
 import pathlib
 import signal
@@ -11,6 +12,8 @@ import time
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 _INTERVAL = 0.05
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 class ServerError(Exception):
@@ -23,6 +26,11 @@ def free_port():
         return sock.getsockname()[1]
 
 
+def end_with_parent():
+    """In a new process: SIGTERM when whoever started it dies, even by SIGKILL. Nothing is left running."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class ServerProcess:
     """Runs `command` in a process group of its own until `stop`. Output goes to `directory`/output."""
 
@@ -33,7 +41,7 @@ class ServerProcess:
         with open(self._output, "wb") as output:
             self._process = subprocess.Popen(
                 [str(part) for part in command], cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                env={**os.environ, **dict(environment)}, start_new_session=True)
+                env={**os.environ, **dict(environment)}, start_new_session=True, preexec_fn=end_with_parent)
 
     def wait_for_port(self):
         deadline = time.monotonic() + START_TIMEOUT
