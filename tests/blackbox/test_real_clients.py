@@ -13,7 +13,7 @@ from harness.mixture import make
 from harness.planned import PlannedBackend, compare_requests, compare_result, compare_with_direct
 
 COUNTS = {"h": 3000, "f": 2200, "u": 2200, "c": 1500, "b": 1300}
-SCALE = 10 if SANITIZED else 1  # a sanitizer build takes a tenth of the requests
+SCALE = 4 if SANITIZED else 1  # a sanitizer build takes a quarter of the requests
 DIRECT = 10  # every tenth of them is also sent without the gateway
 TIME_LIMIT = 120
 RUNNERS = {"h": real_clients.http_client, "f": real_clients.fetch, "u": real_clients.undici, "c": real_clients.curl}

@@ -1,7 +1,6 @@
 """WebSockets between real ends through the gateway: npm's `ws` on both sides, and Chromium."""
 
 import json
-import os
 import queue
 import subprocess
 import threading
@@ -109,24 +108,16 @@ def result(client, timeout=TIMEOUT):
             return line["result"]
 
 
-# The gateway's part can be left out, to see that a test and both ends agree with each other.
-DIRECT = os.environ.get("LOTAGATE_WEBSOCKET_DIRECT") == "1"
-
-
 def start(gateway, server, upgrade=True, **timeouts):
-    """The port for clients; the gateway behind it unless the ends meet directly."""
-    if DIRECT:
-        return None, server.port
     service = configs.service(f"http://127.0.0.1:{server.port}", **timeouts)
     route = {"path": "/", "service": "ws", "public": True, "errors": "passthrough"}
     if upgrade:
         route["upgrade"] = ["websocket"]
-    instance = gateway(configs.base({"ws": service}, [route]))
-    return instance, instance.port
+    return gateway(configs.base({"ws": service}, [route]))
 
 
 def expect_small(instance):
-    if instance and not SANITIZED:
+    if not SANITIZED:
         assert instance.memory_peak() < MEMORY_LIMIT
 
 
@@ -139,22 +130,21 @@ def expect_sums(server, one):
 
 def test_ten_thousand_messages(gateway, server, clients):
     """1 byte to 1 MiB, text and binary, both directions at once, several connections, one of them compressing."""
-    instance, port = start(gateway, server)
-    found = result(clients(port, "exchange", connections=CONNECTIONS, count=MESSAGES), LONG)
+    instance = start(gateway, server)
+    found = result(clients(instance.port, "exchange", connections=CONNECTIONS, count=MESSAGES), LONG)
     assert sum(expect_sums(server, one) for one in found) == 2 * CONNECTIONS * MESSAGES
     assert [bool(one["extensions"]) for one in found] == [True] + [False] * (CONNECTIONS - 1)
     for one in found:
         assert one["closed"] == {"code": 1000, "reason": "enough"}
         assert server.closed(str(one["id"]))["reason"] == "enough"
     expect_small(instance)
-    if instance:
-        records = instance.wait_log(CONNECTIONS)
-        assert [(record["status"], record["code"]) for record in records] == [(101, None)] * CONNECTIONS
+    records = instance.wait_log(CONNECTIONS)
+    assert [(record["status"], record["code"]) for record in records] == [(101, None)] * CONNECTIONS
 
 
 def test_chromium(gateway, server, tmp_path):
-    _, port = start(gateway, server)
-    with Chromium(f"http://127.0.0.1:{port}/ws_page.html", tmp_path):
+    instance = start(gateway, server)
+    with Chromium(f"http://127.0.0.1:{instance.port}/ws_page.html", tmp_path):
         page = server.expect(lambda report: "page" in report, LONG)["page"]
     assert "error" not in page, page
     assert sum(expect_sums(server, one) for one in page["exchanges"]) == 2 * 4 * 100
@@ -167,8 +157,8 @@ def test_chromium(gateway, server, tmp_path):
 
 
 def test_close_codes_and_reasons_pass_both_ways(gateway, server, clients):
-    _, port = start(gateway, server)
-    found = result(clients(port, "close", code=4001, reason="für heute"))
+    instance = start(gateway, server)
+    found = result(clients(instance.port, "close", code=4001, reason="für heute"))
     assert found == {
         "byClient": {"code": 4001, "reason": "für heute"},
         "byServer": {"code": 4001, "reason": "für heute"},
@@ -178,41 +168,41 @@ def test_close_codes_and_reasons_pass_both_ways(gateway, server, clients):
 
 
 def test_pings_and_pongs_pass_both_ways(gateway, server, clients):
-    _, port = start(gateway, server)
-    assert result(clients(port, "ping")) == {"ping": "from the server", "pong": "from the client"}
+    instance = start(gateway, server)
+    assert result(clients(instance.port, "ping")) == {"ping": "from the server", "pong": "from the client"}
     assert server.expect(lambda report: "pong" in report)["pong"] == "from the server"
 
 
 def test_protocols_extensions_and_fields_pass(gateway, server, clients):
-    _, port = start(gateway, server)
-    found = result(clients(port, "protocol"))
+    instance = start(gateway, server)
+    found = result(clients(instance.port, "protocol"))
     assert found["protocol"] == "chat.v2" and found["extensions"].startswith("permessage-deflate") and found["echoed"]
     headers = server.expect(lambda report: report.get("id") == "protocol" and "headers" in report)["headers"]
     assert headers["sec-websocket-protocol"] == "chat.v1,chat.v2" and headers["x-custom"] == "é"
 
 
 def test_the_servers_abrupt_end_reaches_the_client(gateway, server, clients):
-    _, port = start(gateway, server)
-    assert result(clients(port, "terminated_by_server"))["code"] == ABNORMAL
+    instance = start(gateway, server)
+    assert result(clients(instance.port, "terminated_by_server"))["code"] == ABNORMAL
 
 
 def test_the_clients_abrupt_end_reaches_the_server(gateway, server, clients):
-    _, port = start(gateway, server)
-    result(clients(port, "terminates"))
+    instance = start(gateway, server)
+    result(clients(instance.port, "terminates"))
     assert server.closed("terminates")["closed"] == ABNORMAL
 
 
 def test_the_servers_death_reaches_the_client(gateway, server, clients):
-    _, port = start(gateway, server)
-    client = clients(port, "wait")
+    instance = start(gateway, server)
+    client = clients(instance.port, "wait")
     assert json.loads(client.line()) == {"open": True}
     server.process.kill()
     assert result(client)["code"] == ABNORMAL
 
 
 def test_the_clients_death_reaches_the_server(gateway, server, clients):
-    _, port = start(gateway, server)
-    client = clients(port, "wait")
+    instance = start(gateway, server)
+    client = clients(instance.port, "wait")
     assert json.loads(client.line()) == {"open": True}
     client.process.kill()
     assert server.closed("wait")["closed"] == ABNORMAL
@@ -220,25 +210,22 @@ def test_the_clients_death_reaches_the_server(gateway, server, clients):
 
 @pytest.mark.parametrize("status, body", [(403, "not so"), (426, "other")])
 def test_a_refused_upgrade_is_an_ordinary_answer(gateway, server, clients, status, body):
-    instance, port = start(gateway, server)
-    found = result(clients(port, "refused", target=f"/refuse/{status}"))
+    instance = start(gateway, server)
+    found = result(clients(instance.port, "refused", target=f"/refuse/{status}"))
     assert (found["status"], found["body"]) == (status, body)
-    if instance:
-        assert instance.wait_log()[0]["status"] == status
+    assert instance.wait_log()[0]["status"] == status
 
 
 def test_without_permission_the_server_sees_a_plain_get(gateway, server, clients):
-    instance, port = start(gateway, server, upgrade=False)
-    if not instance:
-        return
-    found = result(clients(port, "refused", target="/echo?id=plain"))
+    instance = start(gateway, server, upgrade=False)
+    found = result(clients(instance.port, "refused", target="/echo?id=plain"))
     assert (found["status"], found["body"]) == (426, "this is for WebSockets")
     assert server.expect(lambda report: "plain" in report) == {"plain": "/echo?id=plain", "upgrade": None}
 
 
 def test_a_server_that_does_not_read_holds_the_client_back(gateway, server, clients):
-    instance, port = start(gateway, server)
-    client = clients(port, "hold", count=FLOOD)
+    instance = start(gateway, server)
+    client = clients(instance.port, "hold", count=FLOOD)
     assert json.loads(client.line(LONG))["stalled"] < IN_FLIGHT_LIMIT
     found = result(client, LONG)
     assert (
@@ -248,8 +235,8 @@ def test_a_server_that_does_not_read_holds_the_client_back(gateway, server, clie
 
 
 def test_a_client_that_does_not_read_holds_the_server_back(gateway, server, clients):
-    instance, port = start(gateway, server)
-    client = clients(port, "flood", count=FLOOD)
+    instance = start(gateway, server)
+    client = clients(instance.port, "flood", count=FLOOD)
     assert json.loads(client.line()) == {"paused": True}
     with pytest.raises(queue.Empty):  # that the server does not come to its end can only be seen over time
         server.expect(lambda report: report.get("id") == "flood" and "sent" in report, 2.0)
@@ -261,14 +248,12 @@ def test_a_client_that_does_not_read_holds_the_server_back(gateway, server, clie
 
 
 def test_a_silent_connection_ends(gateway, server, clients):
-    instance, port = start(gateway, server, upgrade_idle="500ms")
-    if not instance:
-        return
-    assert result(clients(port, "wait"))["code"] == ABNORMAL
+    instance = start(gateway, server, upgrade_idle="500ms")
+    assert result(clients(instance.port, "wait"))["code"] == ABNORMAL
     assert server.closed("wait")["closed"] == ABNORMAL
     assert [(record["end"], record["reason"]) for record in instance.wait_log()] == [("timed_out", "idle")]
 
 
 def test_pings_keep_a_connection(gateway, server, clients):
-    _, port = start(gateway, server, upgrade_idle="1s")
-    assert result(clients(port, "wait", pings=50, then=3000)) == {"code": 1000, "reason": "alive"}
+    instance = start(gateway, server, upgrade_idle="1s")
+    assert result(clients(instance.port, "wait", pings=50, then=3000)) == {"code": 1000, "reason": "alive"}
