@@ -123,7 +123,10 @@ std::size_t BodyStream::window_bytes() const {
 MonotonicTime BodyStream::fill_deadline() const {
   MonotonicTime now = reactor_.now();
   if (least_rate_ == 0) return now + progress_;
-  nanoseconds allowed = grace_ + seconds(octets_ / least_rate_);
+  // To the millisecond: in whole seconds a client at four times the rate is cut in its first one. The cap (30 years)
+  // keeps a huge body at a tiny rate from overflowing.
+  std::uint64_t earned = std::min<std::uint64_t>(octets_ * 1000 / least_rate_, 1'000'000'000'000);
+  nanoseconds allowed = grace_ + milliseconds(earned);
   return now + std::clamp(allowed - waited_, nanoseconds(0), progress_);
 }
 

@@ -151,6 +151,17 @@ def test_S03_a_steady_body_is_not_cut(gateway, backend, limits):
         assert client.response().body == piece * 15
 
 
+def test_S03_part_of_a_seconds_bytes_earns_part_of_a_second(gateway, backend):
+    """9,900 bytes of 10,000 a second are good for 990 ms beyond the grace, not for none."""
+    server = backend(answer_all(echo))
+    instance = start(gateway, server.url, limits={"body_rate": "10000B"}, body_grace="10ms")
+    with instance.client() as client:
+        client.send(http1.request_text("POST", "/", [("Content-Length", "9910")]))
+        assert not trickle(client, [b"x" * 9900, *[b"x"] * 5])
+        client.send(b"x" * 5)
+        assert client.response().body == b"x" * 9910
+
+
 def test_S03_a_slow_service_is_not_the_clients_fault(gateway, backend):
     """Only the time that the gateway waits for the client counts. The service stops for longer than the grace."""
     full = threading.Event()
