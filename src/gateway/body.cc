@@ -131,15 +131,17 @@ MonotonicTime BodyStream::fill_deadline() const {
 }
 
 Task<Result<void>> BodyStream::fill() {
-  if (!window_) window_ = reactor_.buffers().take(window_bytes());
   filled_ = true;
   while (true) {
+    // Who waits holds no buffer: a silent stream costs little, and the busy ones share what is warm in the caches.
+    window_.release();
     MonotonicTime began = reactor_.now();
     auto wait = co_await socket_->readable(fill_deadline());
     waited_ += reactor_.now() - began;
     if (wait != Wait::ready) co_return std::unexpected(wait_error(side_, wait, *socket_));
     // Past the end, too: only a read that does not fill its room tells that there is no more, and a connection that
     // may hold more is not reused.
+    window_ = reactor_.buffers().take(window_bytes());
     IoResult result = socket_->try_receive({window_.data(), window_.capacity()});
     if (result.status == IoStatus::would_block) continue;
     if (result.status == IoStatus::reset) co_return std::unexpected(gone(side_));
