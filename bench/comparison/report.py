@@ -120,7 +120,8 @@ def as_json(rows, _scenarios, note):
 
 def note(options):
     """One line about the machine and the programs: a number without it means nothing."""
-    parts = [f"CPU {_cpu_model()}", f"Linux {os.uname().release}"]
+    congestion_control = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    parts = [f"CPU {_cpu_model()}", f"Linux {os.uname().release}", f"TCP {congestion_control}"]
     for name, command in (("nginx", ["nginx", "-v"]), ("HAProxy", ["haproxy", "-v"]), ("wrk", ["wrk", "-v"]),
                           ("OpenSSL", ["openssl", "version"])):
         parts.append(f"{name} {_version(command)}")
