@@ -16,7 +16,10 @@ bool has_body(const Entry& entry, int status) { return entry.plan.method != "HEA
 
 Client::Client(Reactor& reactor, SimulatedBackend& backend, SocketAddress gateway, Ledger& ledger, ClientPlan plan)
     : reactor_(reactor), backend_(backend), gateway_(gateway), ledger_(ledger), plan_(std::move(plan)) {
-  for (const RequestPlan& request : plan_.requests) entries_.push_back(&ledger_.add(request));
+  for (const RequestPlan& request : plan_.requests) {
+    entries_.push_back(&ledger_.add(request));
+    if (plan_.from) entries_.back()->from = to_string(*plan_.from);
+  }
 }
 
 void Client::start() { spawn(*this, run()); }
@@ -116,7 +119,14 @@ Task<bool> Client::receive(Entry& entry) {
   answer.status = static_cast<int>(parse_decimal(answer.head.first_line.substr(9, 3)).value_or(0));
   const std::string* connection = answer.head.only("connection");
   bool keep = (connection == nullptr || *connection != "close") && !entry.plan.old_version;
-  bool whole = co_await receive_body(entry, answer, keep);
+  bool whole;
+  if (answer.status == 101) {
+    keep = false;
+    whole = co_await tunnel(entry, answer);
+  } else {
+    whole = co_await receive_body(entry, answer, keep);
+    if (entry.plan.upgrade) keep = false;  // what went out behind the head was meant for a tunnel
+  }
   if (whole) {
     judge(entry, answer);
   } else {
@@ -124,7 +134,7 @@ Task<bool> Client::receive(Entry& entry) {
     keep = false;
     if (forgotten()) ledger_.violation(fmt::format("answer {} never ended", entry.nonce));
     const std::string* type = answer.head.only("content-type");
-    bool ours = type == nullptr || *type != "text/plain" ||
+    bool ours = answer.status == 101 || type == nullptr || *type != "text/plain" ||
                 body_piece('a', entry.nonce, 0, stream_->pending().size()).starts_with(stream_->pending()) ||
                 answer.head.only("transfer-encoding") != nullptr;
     if (!ours) ledger_.violation(fmt::format("the cut answer to request {} is mixed", entry.nonce));
@@ -144,8 +154,19 @@ Task<std::optional<PeerHead>> Client::receive_final_head(const Entry& entry) {
       ledger_.violation(fmt::format("the answer to request {} is no HTTP: {}", entry.nonce, text->substr(0, 200)));
       co_return std::nullopt;
     }
-    if (!head->first_line.starts_with("HTTP/1.1 1")) co_return head;
+    bool interim = head->first_line.starts_with("HTTP/1.1 1") && !head->first_line.starts_with("HTTP/1.1 101");
+    if (!interim) co_return head;
   }
+}
+
+// The bytes of the other side, then both ends.
+Task<bool> Client::tunnel(const Entry& entry, Answer& answer) {
+  auto body = co_await stream_->read_exactly(entry.plan.answer.bytes);
+  if (!body) co_return false;
+  answer.body = std::move(*body);
+  stream_->socket().shutdown_write();
+  while (stream_->end() == PeerEnd::open) co_await stream_->fill();
+  co_return stream_->end() == PeerEnd::closed && stream_->pending().empty();
 }
 
 Task<bool> Client::receive_body(const Entry& entry, Answer& answer, bool& keep) {

@@ -52,6 +52,7 @@ class Client {
   // Reads the answer to `entry` and judges it; true if the connection may go on.
   Task<bool> receive(Entry& entry);
   Task<std::optional<PeerHead>> receive_final_head(const Entry& entry);
+  Task<bool> tunnel(const Entry& entry, Answer& answer);
   Task<bool> receive_body(const Entry& entry, Answer& answer, bool& keep);
   void judge(Entry& entry, const Answer& answer);
   bool forgotten() const;

@@ -73,6 +73,10 @@ Task<bool> EchoService::serve_one(PeerStream& stream, SocketAddress from) {
     bool whole = co_await read_body(stream, *head, *entry);
     if (!whole) co_return false;
   }
+  if (entry->plan.upgrade && fault == AnswerFault::none) {
+    co_await tunnel(stream, *entry);
+    co_return false;
+  }
   bool keep = co_await answer(stream, from, *entry, fault);
   if (answers_early(fault)) {
     bool whole = co_await read_body(stream, *head, *entry);
@@ -94,6 +98,7 @@ Entry* EchoService::check_head(const PeerHead& head) {
   if (head.count("host") != 1) wrong("without exactly one Host");
   if (head.count("x-request-id") != 1) wrong("without exactly one X-Request-Id");
   if (head.count("authorization") != 0) wrong("with the caller's token");
+  if ((head.count("upgrade") == 1) != plan.upgrade) wrong("with another Upgrade");
   if (plan.must_not_arrive) wrong("that should have been refused");
   const std::string* subject = head.only("x-auth-subject");
   if ((subject == nullptr ? std::string() : *subject) != plan.subject) wrong("with another subject");
@@ -104,6 +109,26 @@ Entry* EchoService::check_head(const PeerHead& head) {
   if ((length != nullptr) != (plan.body == BodyStyle::length)) wrong("with another framing");
   if (length != nullptr && *length != std::to_string(plan.body_bytes)) wrong("with another length");
   return entry;
+}
+
+Task<void> EchoService::tunnel(PeerStream& stream, Entry& entry) {
+  if (!stream.pending().empty()) {
+    ledger_.violation(fmt::format("bytes of tunnel {} came before its 101", entry.nonce));
+  }
+  entry.served = true;
+  std::string text = fmt::format(
+      "HTTP/1.1 101 Switching Protocols\r\nX-Nonce: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+      entry.nonce);
+  text += body_piece('a', entry.nonce, 0, entry.plan.answer.bytes);
+  bool sent = co_await stream.write(std::move(text));
+  std::string expected = body_piece('q', entry.nonce, 0, entry.plan.body_bytes);
+  auto received = co_await stream.read_exactly(expected.size());
+  bool ours = received ? *received == expected : expected.starts_with(stream.pending());
+  if (!ours) ledger_.violation(fmt::format("tunnel {} carries other bytes", entry.nonce));
+  if (!sent || !received) co_return;
+  while (stream.end() == PeerEnd::open) co_await stream.fill();
+  if (!stream.pending().empty()) ledger_.violation(fmt::format("tunnel {} carries more than was sent", entry.nonce));
 }
 
 // False if the body ended early: whoever sent it has gone.

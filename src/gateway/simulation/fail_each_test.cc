@@ -90,6 +90,13 @@ std::vector<Scenario> scenarios() {
          RequestPlan none{.route = "/token", .must_not_arrive = true};
          world.start_client({.requests = {none, get("/nowhere"), bad}});
        }},
+      {"WebSocket",
+       [](World& world) {
+         world.start_client({.requests = {{.route = "/ws",
+                                           .body_bytes = 50'000,
+                                           .upgrade = true,
+                                           .answer = {.status = 101, .bytes = 50'000}}}});
+       }},
       {"Interim",
        [](World& world) { world.start_client({.requests = {get("/open", {.fault = AnswerFault::interim})}}); }},
   };

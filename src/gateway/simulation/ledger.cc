@@ -88,8 +88,27 @@ void Ledger::read_log(std::string_view lines) {
   }
 }
 
-void Ledger::check() {
+void Ledger::check(nanoseconds elapsed) {
   for (const Entry& entry : entries_) check(entry);
+  if (!other_limits_) check_limits(elapsed);
+}
+
+// The limits of simulated_config(): a full bucket, what was refilled meanwhile, and one for rounding.
+void Ledger::check_limits(nanoseconds elapsed) {
+  double seconds_passed = std::chrono::duration<double>(elapsed).count();
+  std::map<std::string, int> by_address;
+  std::map<std::string, int> by_user;
+  for (const Entry& entry : entries_) {
+    if (entry.departures == 0) continue;
+    if (entry.plan.route == "/limited") ++by_address[entry.from];
+    if (entry.plan.route == "/things") ++by_user[entry.plan.subject];
+  }
+  for (const auto& [address, count] : by_address) {
+    if (count > 5 + 1.0 * seconds_passed + 1) violation(fmt::format("{} passed the limit: {}", address, count));
+  }
+  for (const auto& [user, count] : by_user) {
+    if (count > 10 + 10.0 * seconds_passed + 1) violation(fmt::format("{} passed the limit: {}", user, count));
+  }
 }
 
 void Ledger::check(const Entry& entry) {

@@ -26,6 +26,7 @@ struct Entry {
   std::uint64_t nonce = 0;
   RequestPlan plan;
   bool sent = false;  // some of it
+  std::string from;   // the client's address
   // At the services
   int arrivals = 0;     // times a service read its whole head
   int departures = 0;   // times the gateway sent its first bytes
@@ -55,6 +56,8 @@ class Ledger {
   // Connections may end in order before all was sent: a body that the end of its connection ends may be short then.
   void expect_early_ends() { early_ends_ = true; }
   bool early_ends() const { return early_ends_; }
+  // The limits are not those of simulated_config().
+  void expect_other_limits() { other_limits_ = true; }
   // A send of the gateway: how often it offered a request, and whether the connection was fit for one.
   void observe(const SimulatedSend& send);
   // On the connection that the gateway has at `local`: a service has begun an exchange, or has written its whole
@@ -66,11 +69,12 @@ class Ledger {
   // Reads what the access log wrote; true totals come from the metrics.
   void read_log(std::string_view lines);
   std::size_t log_lines() const { return records_.size(); }
-  // What must hold of every request when all is over.
-  void check();
+  // What must hold of every request when all is over; `elapsed` since the first.
+  void check(nanoseconds elapsed);
 
  private:
   void check(const Entry& entry);
+  void check_limits(nanoseconds elapsed);
 
   std::deque<Entry> entries_;
   std::vector<std::string> violations_;
@@ -79,6 +83,7 @@ class Ledger {
   std::set<SocketAddress> used_;                     // have carried a request
   std::map<std::string, int, std::less<>> records_;  // status by request id
   bool early_ends_ = false;
+  bool other_limits_ = false;
 };
 
 }  // namespace lotagate::simulation

@@ -27,6 +27,11 @@ std::string field_lines(const RequestPlan& plan) {
   if (plan.fault == RequestFault::two_lengths) out += "Content-Length: 1\r\nContent-Length: 2\r\n";
   if (plan.fault == RequestFault::length_and_chunked) out += "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
   if (plan.expect_continue) out += "Expect: 100-continue\r\n";
+  if (plan.upgrade) {
+    out +=
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  }
   if (plan.say_close) out += "Connection: close\r\n";
   if (!plan.token.empty()) out += "Authorization: Bearer " + plan.token + "\r\n";
   return out;
@@ -113,7 +118,7 @@ std::string to_wire(const RequestPlan& plan, std::uint64_t nonce) {
   out += plan.fault == RequestFault::bare_line_feed ? "\n" : "\r\n";
   out += field_lines(plan);
   switch (plan.body) {
-    case BodyStyle::none: return out + "\r\n";
+    case BodyStyle::none: out += "\r\n"; return plan.upgrade ? out + body_piece('q', nonce, 0, plan.body_bytes) : out;
     case BodyStyle::length:
       out += fmt::format("Content-Length: {}\r\n\r\n", plan.body_bytes);
       return out + body_piece('q', nonce, 0, plan.body_bytes);

@@ -74,7 +74,9 @@ struct RequestPlan {
   bool expect_continue = false;
   bool say_close = false;
   bool old_version = false;  // HTTP/1.0
-  std::string token = {};    // bearer; empty: none
+  // Asks for a WebSocket: `body_bytes` follow the head at once, `answer.bytes` the 101 (answer.status says so).
+  bool upgrade = false;
+  std::string token = {};  // bearer; empty: none
   AnswerPlan answer = {};
   RequestFault fault = RequestFault::none;
   std::string subject = {};      // whom the service is told about; empty: nobody

@@ -83,11 +83,13 @@ void RandomLife::operate(nanoseconds when) {
 
 void RandomLife::change_config() {
   world_.reload([this](config::Config& config) {
-    switch (random_.below(5)) {
+    switch (random_.below(7)) {
       case 0: config.timeouts.upstream_idle = one_of<milliseconds>({milliseconds(10), seconds(3)}); break;
       case 1: config.user_management->fresh_for = milliseconds(random_.between(1, 300)); break;  // a new directory
       case 2: config.authentication.token_cache_bytes = random_.between(0, 65536); break;        // new caches
-      case 3:
+      case 3: config.limits.connections = static_cast<std::uint32_t>(random_.between(1, 6)); break;
+      case 4: config.limits.connections_per_address = static_cast<std::uint32_t>(random_.between(1, 3)); break;
+      case 5:
         std::ranges::rotate(config.services[0].endpoints, config.services[0].endpoints.begin() + 1);
         if (config.services[0].endpoints.size() > 1) config.services[0].endpoints.pop_back();
         break;
@@ -106,7 +108,8 @@ ClientPlan RandomLife::client() {
   }
   plan.from = *parse_ip(one_of<const char*>({"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"}));
   plan.before = moment(kBusyFor);
-  plan.pipelined = random_.chance(150);
+  bool upgrades = std::ranges::any_of(plan.requests, &RequestPlan::upgrade);
+  plan.pipelined = !upgrades && random_.chance(150);  // nothing goes out behind a tunnel
   if (random_.chance(300)) plan.between = moment(milliseconds(800));
   if (random_.chance(150)) {
     plan.piece_bytes = random_.between(1 + largest / 50, 100 + largest);
@@ -120,6 +123,14 @@ ClientPlan RandomLife::client() {
 
 RequestPlan RandomLife::request() {
   RequestPlan plan;
+  if (random_.chance(40)) {
+    plan.route = "/ws";
+    plan.upgrade = true;
+    plan.body_bytes = one_of<std::size_t>({0, 1, 3000, 120'000});
+    plan.answer = {.status = 101, .bytes = one_of<std::size_t>({0, 1, 3000, 120'000})};
+    if (random_.chance(200)) plan.answer.fault = AnswerFault::reset_before;
+    return plan;
+  }
   plan.route = one_of<const char*>({"/open", "/open", "/open", "/pass", "/lone", "/lone", "/small", "/limited",
                                     "/token", "/things", "/things", "/dark", "/nowhere"});
   plan.method = one_of<const char*>({"GET", "GET", "GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE"});

@@ -55,6 +55,8 @@ class EchoService final : public Server {
   // One request and its answer; true if the connection may carry another.
   Task<bool> serve_one(PeerStream& stream, SocketAddress from);
   Entry* check_head(const PeerHead& head);
+  // Switches to WebSocket, sends and takes what was agreed, and waits for the end.
+  Task<void> tunnel(PeerStream& stream, Entry& entry);
   Task<bool> read_body(PeerStream& stream, const PeerHead& head, const Entry& entry);
   Task<bool> answer(PeerStream& stream, SocketAddress from, Entry& entry, AnswerFault fault);
   Task<bool> send(PeerStream& stream, SocketAddress from, const Entry& entry, AnswerFault fault);

@@ -60,6 +60,19 @@ TEST_F(SimulatedWorker, AnswersPipelinedRequestsInOrder) {
   expect_all_well(world);
 }
 
+RequestPlan websocket(std::size_t bytes) {
+  return {.route = "/ws", .body_bytes = bytes, .upgrade = true, .answer = {.status = 101, .bytes = bytes}};
+}
+
+TEST_F(SimulatedWorker, SwitchesToWebSocket) {
+  World world({});
+  for (Entry* entry : run(world, {.requests = {websocket(0), websocket(100), websocket(50'000)}})) {
+    EXPECT_EQ(entry->outcome, Outcome::whole);
+    EXPECT_EQ(entry->status, 101);
+  }
+  expect_all_well(world);
+}
+
 TEST_F(SimulatedWorker, AsksTheUserManagementServiceOnce) {
   World world({});
   std::string token = world.token("user-1");

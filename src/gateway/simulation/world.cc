@@ -215,6 +215,7 @@ void World::finish(nanoseconds limit) {
   }
   if (shared_.connections.open() != 0)
     ledger_.violation(fmt::format("{} connections are still counted", shared_.connections.open()));
+  MonotonicTime ended_at = network_.now();
   workers_.clear();
   if (!run_clients(seconds(300))) ledger_.violation("a client never ended");
   stop_peers();
@@ -226,7 +227,7 @@ void World::finish(nanoseconds limit) {
   if (ledger_.log_lines() != records) {
     ledger_.violation(fmt::format("{} log records, {} requests in the metrics", ledger_.log_lines(), records));
   }
-  ledger_.check();
+  ledger_.check(ended_at - started_at_);
 }
 
 void World::expect_nothing_left(Worker& worker) {

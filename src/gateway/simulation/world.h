@@ -29,6 +29,7 @@ namespace lotagate::simulation {
 //   /small         public, bodies up to 1 KiB
 //   /limited       public, five requests at once and one a second per address
 //   /token         any valid token
+//   /ws            public, may become a WebSocket
 //   /things        things:read for GET, things:write otherwise; ten at once and ten a second per user
 // Deadlines are short: seconds of virtual time cost nothing, but they add up.
 config::Config simulated_config();
@@ -103,6 +104,7 @@ class World {
   Reactor peers_;
   std::array<jose::TestSigner, 2> signers_;
   std::uint64_t key_version_ = 1;
+  MonotonicTime started_at_ = network_.now();
   std::map<std::string, std::uint32_t> limit_slots_;
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
   std::shared_ptr<const config::Snapshot> snapshot_;

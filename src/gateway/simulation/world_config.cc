@@ -18,6 +18,7 @@ config::Service service(std::string name, const std::vector<std::string>& hosts)
   out.timeouts.connect = milliseconds(500);
   out.timeouts.first_byte = seconds(2);
   out.timeouts.between_bytes = seconds(2);
+  out.timeouts.upgrade_idle = seconds(3);
   return out;
 }
 
@@ -36,14 +37,15 @@ config::Route public_route(std::string path, std::size_t service_index) {
 }
 
 std::vector<config::Route> routes() {
-  std::vector<config::Route> out{public_route("/open", kEcho),  public_route("/pass", kEcho),
-                                 public_route("/lone", kLone),  public_route("/dark", kDark),
-                                 public_route("/small", kEcho), public_route("/limited", kEcho),
-                                 route("/token", kEcho),        route("/things", kEcho)};
+  std::vector<config::Route> out{
+      public_route("/open", kEcho), public_route("/pass", kEcho),  public_route("/lone", kLone),
+      public_route("/dark", kDark), public_route("/small", kEcho), public_route("/limited", kEcho),
+      route("/token", kEcho),       route("/things", kEcho),       public_route("/ws", kEcho)};
   out[1].errors = config::ErrorMode::passthrough;
   out[4].max_body = 1024;
   out[5].limits = {0};
   out[7].limits = {1};
+  out[8].websocket = true;
   out[7].require = {{"GET", {"things:read"}}, {"*", {"things:write"}}};
   return out;
 }
