@@ -39,7 +39,8 @@ void on_abort(int signal) {
   std::raise(signal);
 }
 
-void live(std::uint64_t seed) {
+// How the life of `seed` went: the same for the same seed.
+std::pair<std::uint64_t, MonotonicTime> live(std::uint64_t seed) {
   SimulatedNetworkOptions network = random_network(seed);
   network.trace = std::getenv("LOTAGATE_TRACE") != nullptr;
   World world({.network = network});
@@ -48,6 +49,11 @@ void live(std::uint64_t seed) {
   world.run_clients(seconds(400));
   world.finish();
   EXPECT_EQ(world.violations(), std::vector<std::string>());
+  return {world.network().operations(), world.network().now()};
+}
+
+TEST(SameSeed, SameLife) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(live(seed), live(seed)) << seed;
 }
 
 class Seeds : public testing::TestWithParam<std::uint64_t> {};

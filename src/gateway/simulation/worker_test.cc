@@ -99,6 +99,42 @@ TEST_F(SimulatedWorker, RefusesWhoMayNot) {
   expect_all_well(world);
 }
 
+TEST_F(SimulatedWorker, TokensOfAKeyThatWentAreRefusedThoughTheyWereCached) {
+  World world({});
+  RequestPlan old{.route = "/token", .token = world.token("user-1", 0), .subject = "user-1"};
+  RequestPlan fresh{.route = "/token", .token = world.token("user-1", 1), .subject = "user-1"};
+  EXPECT_EQ(run(world, {.requests = {old}})[0]->status, 200);
+  world.use_keys(false, true);
+  old.must_not_arrive = true;
+  EXPECT_EQ(run(world, {.requests = {old}})[0]->code, "invalid_token");
+  EXPECT_EQ(run(world, {.requests = {fresh}})[0]->status, 200);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, AReloadChangesNothingForWhoIsUnderWay) {
+  World world({});
+  Client& client = world.start_client({.requests = {get("/open", {.bytes = 2000, .fault = AnswerFault::slow})}});
+  Entry* entry = client.entries()[0];
+  EXPECT_TRUE(world.run_until([&] { return entry->served; }, seconds(10)));
+  for (int i = 0; i < 3; ++i) world.reload([](config::Config& config) { config.routes.clear(); });
+  EXPECT_TRUE(world.run_clients(seconds(60)));
+  EXPECT_EQ(entry->status, 200);
+  EXPECT_EQ(run(world, {.requests = {get("/open")}})[0]->code, "route_not_found");
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, ADrainLetsAnswersEndWithinItsLimit) {
+  World world({});
+  Client& quick = world.start_client({.requests = {get("/open", {.bytes = 2000, .fault = AnswerFault::slow})}});
+  Client& silent = world.start_client({.requests = {get("/lone", {.fault = AnswerFault::stall_before})}});
+  EXPECT_TRUE(
+      world.run_until([&] { return quick.entries()[0]->served && silent.entries()[0]->arrivals > 0; }, seconds(10)));
+  world.finish(milliseconds(500));
+  EXPECT_EQ(quick.entries()[0]->status, 200);
+  EXPECT_EQ(silent.entries()[0]->code, "draining");
+  EXPECT_EQ(world.violations(), std::vector<std::string>());
+}
+
 TEST_F(SimulatedWorker, LimitsPerAddress) {
   World world({});
   ClientPlan plan;
