@@ -42,6 +42,16 @@ class Cut:
     """The request never ends: no marker follows. No answer is due, and the server gets no whole request."""
 
 
+@dataclass(frozen=True)
+class Early:
+    """The server answers 202 before the body has ended; the body never does. No connection of it is used again."""
+
+
+# What applications do with EARLY_TARGET; the other servers, or their applications, read the whole body first.
+EARLY_TARGET = b"/early"
+EARLY_SERVERS = ("recorder", "haproxy", "node")
+
+
 @dataclass
 class Case:
     """`parts` are sent one after the other: each once the server's side has seen a byte of the one before.
@@ -60,7 +70,15 @@ class Case:
 
     @property
     def is_cut(self):
-        return bool(self.steps) and isinstance(self.steps[-1], Cut)
+        return bool(self.steps) and isinstance(self.steps[-1], (Cut, Early))
+
+    @property
+    def is_early(self):
+        return bool(self.steps) and isinstance(self.steps[-1], Early)
+
+    def suits(self, server):
+        """Whether this server does what the case is about."""
+        return not self.is_early or server in EARLY_SERVERS
 
     @property
     def key(self):
@@ -88,5 +106,5 @@ def post(fields, body=b"", target=b"/", host=HOST_LINE, version=b"HTTP/1.1"):
     return b"POST " + target + b" " + version + b"\r\n" + host + fields + b"\r\n" + body
 
 
-def chunked_post(body, fields=b""):
-    return post(b"Transfer-Encoding: chunked\r\n" + fields, body)
+def chunked_post(body, fields=b"", target=b"/"):
+    return post(b"Transfer-Encoding: chunked\r\n" + fields, body, target)

@@ -124,9 +124,11 @@ class Column:
                     break
                 if number < len(parts) - 1 and not self.tap.wait_for_bytes(before):
                     seen.faults.append(f"nothing of part {number + 1} reached the server's side")
-            with contextlib.suppress(OSError):
-                client.shutdown_write()
             try:
+                if case.is_early:  # else the end of what the client sends might come before the answer
+                    seen.answers.append(client.response("POST"))
+                with contextlib.suppress(OSError):
+                    client.shutdown_write()
                 while True:
                     # The first word of what was sent tells HEAD, whose answer ends with its head.
                     seen.answers.append(client.response(_method_of(case, len(seen.answers))))

@@ -65,9 +65,10 @@ def run_column(name, cases, with_direct):
     started = time.monotonic()
     try:
         with Column(name) as column:
-            verdicts = [judge(name, column.run(case)) for case in cases]
+            verdicts = {case.key: judge(name, column.run(case)) for case in cases if case.suits(name)}
         through = time.monotonic() - started
-        readings = direct.read_all(name, cases) if with_direct and name not in (RECORDER, *direct.UNFIT) else {}
+        fit = with_direct and name not in (RECORDER, *direct.UNFIT)
+        readings = direct.read_all(name, [case for case in cases if not case.is_early]) if fit else {}
     except (ServerError, OSError) as error:
         return report.Column(name, error=str(error))
     return report.Column(name, verdicts, readings, through, time.monotonic() - started - through)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from differential import readings
-from differential.cases import SPOOFED, Answered, Cut, Forwarded, Refused
+from differential.cases import SPOOFED, Answered, Cut, Early, Forwarded, Refused
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class _Judge:
         """The client's answers are those of its requests, in order."""
         answered = [exchange.request for exchange in self.seen.exchanges if exchange.answer is not None]
         sent = [read for read in map(readings.of_request, answered) if read != self.seen.next]
-        got = [answer for answer in self.seen.answers if not self._is_gateways(answer)]
+        got = [answer for answer in self.seen.answers if not self._is_gateways(answer) and answer.status != 202]
         if len(sent) != len(got):
             self._differ(f"{len(sent)} answers of the server", f"{len(got)}: {[answer.status for answer in got]}")
         for read, answer in zip(sent, got):
@@ -153,12 +153,14 @@ class _Judge:
         found = [read for read in found if read != self.seen.next]
         if found != expected:
             self._differ("forwarded: " + _list(expected), _list(found) or f"nothing; answers: {self._statuses()}")
-        if self.seen.unfinished and not any(isinstance(step, Cut) or getattr(step, "midway", False) for step in steps):
+        may_be_unfinished = any(isinstance(step, (Cut, Early)) or getattr(step, "midway", False) for step in steps)
+        if self.seen.unfinished and not may_be_unfinished:
             self._differ("nothing else on the server's wire", repr(self.seen.unfinished[:200]))
         self._check_answers(steps if closes else [*steps, Forwarded(self.seen.same)])
 
     def _closes(self, step):
-        return isinstance(step, Cut) or (isinstance(step, Refused) and not step.keeps) or getattr(step, "last", False)
+        refused = isinstance(step, Refused) and not step.keeps
+        return refused or isinstance(step, (Cut, Early)) or getattr(step, "last", False)
 
     def _check_answers(self, steps):
         steps = [step for step in steps if not isinstance(step, Cut)]
@@ -167,6 +169,8 @@ class _Judge:
         for step, answer in zip(steps, self.seen.answers):
             if isinstance(step, (Refused, Answered)) and answer.status not in step.statuses:
                 self._differ(f"{' or '.join(map(str, step.statuses))} from the gateway", answer.status)
+            if isinstance(step, Early) and answer.status != 202:
+                self._differ("202 from the server", answer.status)
             if isinstance(step, Refused) and not is_own(answer):
                 self._differ("the gateway's refusal", f"the server's {answer.status}")
             if isinstance(step, Forwarded) and self._is_gateways(answer):

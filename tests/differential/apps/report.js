@@ -6,6 +6,12 @@ const http = require('http');
 const base64 = (text) => Buffer.from(text, 'latin1').toString('base64');
 
 const server = http.createServer({maxHeaderSize: 65536, keepAliveTimeout: 600000, requestTimeout: 0}, (request, response) => {
+  if (request.url === '/early') {
+    response.writeHead(202, {'Content-Length': 6});
+    response.end('early\n');
+    request.resume();
+    return;
+  }
   const digest = crypto.createHash('sha1');
   let octets = 0;
   request.on('data', (piece) => {

@@ -1,6 +1,7 @@
 """Where a body ends (rows F01 to F20)."""
 
-from differential.cases import SMUGGLED, Case, Cut, chunked_post, forwarded, get, post, refused, shown
+from differential.cases import (EARLY_TARGET, SMUGGLED, Case, Cut, Early, chunked_post, forwarded, get, post, refused,
+                                shown)
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 HELLO = forwarded(method="POST", body=b"hello")
@@ -15,6 +16,7 @@ def cases():
     yield from chunks()
     yield from trailers()
     yield from methods()
+    yield from early_answers()
     yield from expectations()
     yield from ends()
     yield from pipelines()
@@ -251,6 +253,16 @@ def methods():
                [forwarded(method="POST", body=b"helloworld")])
     yield Case("F16", "chunks in three steps", [chunked_post(b"5\r\nhel"), b"lo\r\n5\r\nwo", b"rld\r\n0\r\n\r\n"],
                [forwarded(method="POST", body=b"helloworld")])
+
+
+def early_answers():
+    """F17: the server answers before the body has ended, and would like to go on."""
+    yield Case("F17", "answer before the end of a length", [post(b"Content-Length: 500\r\n", b"hello", EARLY_TARGET)],
+               [Early()])
+    yield Case("F17", "answer before the last chunk", [chunked_post(b"5\r\nhello\r\n", target=EARLY_TARGET)], [Early()])
+    yield Case("F17", "answer before any octet", [post(b"Content-Length: 500\r\n", b"", EARLY_TARGET)], [Early()])
+    yield Case("F17", "answer in the middle of what comes",
+               [post(b"Content-Length: 500\r\n", b"", EARLY_TARGET), b"hello"], [Early()])
 
 
 def expectations():

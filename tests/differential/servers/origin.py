@@ -6,6 +6,7 @@ import threading
 from harness import http1
 from harness.backend import ScriptedBackend
 
+from differential.cases import EARLY_TARGET
 from differential.readings import FIELD, encode, of_request, reading
 
 
@@ -18,10 +19,15 @@ def answer(read):
 def _serve(connection):
     while True:
         try:
-            request = connection.read_request()
+            request = connection.read_head()
+            if request.target == EARLY_TARGET.decode():
+                connection.send(http1.response_text(202, [], b"early\n", "Accepted"))
+            connection.finish(request)
         except http1.ProtocolError:
             connection.send(http1.response_text(400, [("Connection", "close")], b"", "Not strict"))
             return
+        if request.target == EARLY_TARGET.decode():
+            continue
         connection.send(answer(of_request(request)))
 
 
