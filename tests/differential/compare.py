@@ -26,6 +26,8 @@ from differential import corpus, report  # noqa: E402
 from differential.servers.kinds import NAMES, RECORDER  # noqa: E402
 from differential.servers.process import ServerError, end_with_parent  # noqa: E402
 
+# Java takes its time to end, too.
+_END_SECONDS = 20
 # Java servers take longest: first, so that they do not end alone.
 _BY_COST = ("gunicorn", "tomcat", "jetty", "apache", "lighttpd")
 
@@ -71,12 +73,21 @@ def run_column(name, cases, with_direct):
         readings = direct.read_all(name, [case for case in cases if not case.is_early]) if fit else {}
     except (ServerError, OSError) as error:
         return report.Column(name, error=str(error))
+    except SystemExit as end:  # told to end, and all is unwound: the pool would wait for another task
+        os._exit(end.code)  # pylint: disable=protected-access
     return report.Column(name, verdicts, readings, through, time.monotonic() - started - through)
+
+
+def end_once(number, _frame):
+    """Unwinds. A second signal must not interrupt that: servers would be left running."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def prepare_worker():
     """A worker unwinds when it is told to end, and is told so when this program dies."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, end_once)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
 
@@ -91,11 +102,14 @@ def run_all(options):
             for future in concurrent.futures.as_completed(futures):
                 columns.append(future.result())
                 print(report.progress(columns[-1], len(columns), len(names)), file=sys.stderr, flush=True)
-        except (SystemExit, KeyboardInterrupt):
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
+        except SystemExit as end:
+            # The pool would rather wait for all tasks. The workers end their servers, then themselves.
+            workers = multiprocessing.active_children()
+            for worker in workers:
                 worker.terminate()
-            raise
+            for worker in workers:
+                worker.join(_END_SECONDS)
+            os._exit(end.code)  # pylint: disable=protected-access
     return sorted(columns, key=lambda column: NAMES.index(column.name))
 
 
@@ -111,13 +125,10 @@ def main():
     if not BINARY.exists():
         print(f"{BINARY} is not built: scripts/build lotagate", file=sys.stderr)
         return 3
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds like Ctrl-C: every process is ended
+    signal.signal(signal.SIGTERM, end_once)
+    signal.signal(signal.SIGINT, end_once)
     started = time.monotonic()
-    try:
-        columns = run_all(options)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    columns = run_all(options)
     print(report.write(options, columns, time.monotonic() - started))
     return report.status(options, columns)
 
