@@ -20,8 +20,9 @@ bool valid_method(std::string_view method) {
 }
 
 bool holds(const AccessGrant& grant, std::string_view required) {
-  return std::any_of(grant.permissions.begin(), grant.permissions.end(),
-                     [&](const std::string& granted) { return permission_covers(granted, required); });
+  return std::any_of(grant.permissions.begin(), grant.permissions.end(), [&](const std::string& granted) {
+    return granted == required || permission_covers(granted, required);
+  });
 }
 
 }  // namespace

@@ -9,26 +9,18 @@ constexpr std::size_t kSpreadBytes = 17 * 64;
 
 }  // namespace
 
-BufferPool::BufferPool(std::size_t keep_small, std::size_t keep_large)
-    : keep_small_(keep_small), keep_large_(keep_large) {
-  free_small_.reserve(keep_small + 1);
-  free_large_.reserve(keep_large + 1);
+BufferPool::FreeList::~FreeList() {
+  for (std::size_t i = 0; i < count; ++i) delete[] buffers[i];
 }
 
-BufferPool::~BufferPool() {
-  LG_CHECK(outstanding_ == 0, "a buffer outlives its pool");
-  for (char* data : free_small_) delete[] data;
-  for (char* data : free_large_) delete[] data;
-}
+BufferPool::BufferPool(std::size_t keep_small, std::size_t keep_large)
+    : free_small_(keep_small), free_large_(keep_large) {}
+
+BufferPool::~BufferPool() { LG_CHECK(outstanding_ == 0, "a buffer outlives its pool"); }
 
 char* BufferPool::allocate(std::size_t bytes) {
   std::size_t capacity = bytes <= kSmallBufferBytes ? kSmallBufferBytes : kLargeBufferBytes;
   return new char[capacity + kSpreadBytes];
-}
-
-void BufferPool::free_last(std::vector<char*>& free_list) noexcept {
-  delete[] free_list.back();
-  free_list.pop_back();
 }
 
 }  // namespace lotagate

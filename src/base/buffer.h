@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/check.h"
 
@@ -61,11 +61,8 @@ class BufferPool {
   Buffer take(std::size_t bytes = kSmallBufferBytes) {
     LG_CHECK(bytes <= kLargeBufferBytes, "a buffer larger than the largest size");
     bool small = bytes <= kSmallBufferBytes;
-    std::vector<char*>& free_list = small ? free_small_ : free_large_;
-    if (free_list.empty()) [[unlikely]]
-      free_list.push_back(allocate(bytes));
-    char* data = free_list.back();
-    free_list.pop_back();
+    FreeList& free_list = small ? free_small_ : free_large_;
+    char* data = free_list.count > 0 ? free_list.buffers[--free_list.count] : allocate(bytes);
     ++outstanding_;
     return Buffer(this, data, small ? kSmallBufferBytes : kLargeBufferBytes);
   }
@@ -77,19 +74,27 @@ class BufferPool {
   void give_back(char* data, std::size_t capacity) noexcept {
     --outstanding_;
     bool small = capacity == kSmallBufferBytes;
-    std::vector<char*>& free_list = small ? free_small_ : free_large_;
-    free_list.push_back(data);  // reserved: does not allocate
-    if (free_list.size() > (small ? keep_small_ : keep_large_)) [[unlikely]]
-      free_last(free_list);
+    FreeList& free_list = small ? free_small_ : free_large_;
+    if (free_list.count < free_list.most) {
+      free_list.buffers[free_list.count++] = data;
+    } else {
+      delete[] data;
+    }
   }
   static char* allocate(std::size_t bytes);
-  static void free_last(std::vector<char*>& free_list) noexcept;
 
-  std::size_t keep_small_;
-  std::size_t keep_large_;
+  struct FreeList {
+    explicit FreeList(std::size_t keep) : buffers(std::make_unique_for_overwrite<char*[]>(keep)), most(keep) {}
+    ~FreeList();
+    FreeList(const FreeList&) = delete;
+    FreeList& operator=(const FreeList&) = delete;
+    std::unique_ptr<char*[]> buffers;
+    std::size_t count = 0;
+    std::size_t most;
+  };
   std::size_t outstanding_ = 0;
-  std::vector<char*> free_small_;
-  std::vector<char*> free_large_;
+  FreeList free_small_;
+  FreeList free_large_;
 };
 
 inline void Buffer::release() {

@@ -12,6 +12,7 @@
 namespace lotagate {
 
 using Bytes16 = std::uint8_t __attribute__((vector_size(16)));
+using SignedBytes16 = std::int8_t __attribute__((vector_size(16)));
 
 inline Bytes16 load16(const char* at) {
   Bytes16 block;

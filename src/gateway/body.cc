@@ -199,6 +199,7 @@ std::span<iovec> BodySink::take_copied(bool end) {
 }
 
 Result<Gathered> gather(BodyStream& from, BodySink& sink) {
+  if (from.ended()) return Gathered{.end = true, .starved = true};  // most requests
   Gathered gathered;
   while (!sink.full() && !gathered.end && !gathered.starved) {
     TRY(piece, from.next());

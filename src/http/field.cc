@@ -241,6 +241,9 @@ std::size_t leading_token_bytes(std::string_view text) {
 bool is_token(std::string_view text) { return !text.empty() && leading_token_bytes(text) == text.size(); }
 
 bool is_field_value(std::string_view text) {
+  // One comparison finds everything but printable ASCII: bytes above it, and DEL with one added, are negative.
+  auto unusual = [](Bytes16 bytes) { return std::bit_cast<SignedBytes16>(bytes + 1) <= 0x20; };
+  if (none_of_bytes(text, unusual)) return true;
   return none_of_bytes(text, [](Bytes16 bytes) { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7F); });
 }
 

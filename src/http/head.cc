@@ -84,17 +84,25 @@ HeadScanner::Status HeadScanner::scan(std::string_view bytes) {
     auto first = static_cast<unsigned char>(bytes.front());
     if (first <= 0x20 || first >= 0x7F) return Status::malformed;
   }
-  while (scanned_ < bytes.size()) {
-    const char* found = find_byte(bytes.data() + scanned_, bytes.data() + bytes.size(), '\n');
-    if (found == nullptr) break;
-    auto line_end = static_cast<std::size_t>(found - bytes.data());
-    if (line_end == line_begin_ || bytes[line_end - 1] != '\r') return Status::malformed;
-    bool empty_line = line_end - line_begin_ == 1;
-    line_begin_ = scanned_ = line_end + 1;
-    if (empty_line) return Status::complete;
+  // In locals: bytes may alias members, so members would be stored and loaded for every line.
+  const char* begin = bytes.data();
+  const char* end = begin + bytes.size();
+  const char* line = begin + line_begin_;
+  auto status = Status::incomplete;
+  const char* found = find_byte(begin + scanned_, end, '\n');
+  while (found != nullptr) {
+    if (found == line || found[-1] != '\r') {
+      status = Status::malformed;
+      break;
+    }
+    if (found - line == 1) status = Status::complete;
+    line = found + 1;
+    if (status == Status::complete) break;
+    found = find_byte(line, end, '\n');
   }
-  scanned_ = bytes.size();
-  return Status::incomplete;
+  line_begin_ = static_cast<std::size_t>(line - begin);
+  scanned_ = status == Status::incomplete ? bytes.size() : line_begin_;
+  return status;
 }
 
 std::size_t leading_blank_bytes(std::string_view bytes) {

@@ -53,7 +53,7 @@ class FieldList {
   }
   void add(const Field& field) {
     std::uint64_t bit = bit_of(field.id);
-    if ((seen_ & bit) == 0) firsts_[static_cast<std::size_t>(field.id)] = static_cast<std::uint32_t>(items.size());
+    if ((seen_ & bit) == 0) firsts_[static_cast<std::size_t>(field.id)] = static_cast<std::uint16_t>(items.size());
     repeated_ |= seen_ & bit;
     seen_ |= bit;
     items.push_back(field);
@@ -77,7 +77,7 @@ class FieldList {
   // Spare the questions asked of every message a walk through the list.
   std::uint64_t seen_ = 0;
   std::uint64_t repeated_ = 0;
-  std::array<std::uint32_t, kFieldNameCount> firsts_{};  // where `seen_` has the bit
+  std::array<std::uint16_t, kFieldNameCount> firsts_{};  // where `seen_` has the bit; heads end at 64 KiB
 };
 
 struct RequestHead {

@@ -38,7 +38,7 @@ bool all_plain(Bytes16 x) noexcept { return !any((x < 0x20) | (x >= 0x7F) | (x =
 // was not plain, what was copied counts for nothing.
 bool copy_if_plain(char* out, std::string_view text) noexcept {
   if (text.size() < sizeof(Bytes16)) {
-    std::memcpy(out, text.data(), text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) out[i] = text[i];
     return text.empty() || all_plain(short_block(text));
   }
   const std::size_t last = text.size() - sizeof(Bytes16);
@@ -99,10 +99,8 @@ Piece escape_one(std::string_view text) noexcept {
   return piece;
 }
 
-}  // namespace
-
-char* write_json_escaped(char* out, std::string_view text, std::size_t cap) noexcept {
-  if (text.size() <= cap && copy_if_plain(out, text)) return out + text.size();
+// Apart from the usual case, which is done before the registers for this one would be saved.
+[[gnu::noinline]] char* write_odd_text(char* out, std::string_view text, std::size_t cap) noexcept {
   char* const end = out + cap;
   char* const cut_limit = end - kCut.size();
   char* cut_at = out;  // last place after a whole piece from which the mark of a cut still fits
@@ -123,6 +121,13 @@ char* write_json_escaped(char* out, std::string_view text, std::size_t cap) noex
   }
   std::memcpy(cut_at, kCut.data(), kCut.size());
   return cut_at + kCut.size();
+}
+
+}  // namespace
+
+char* write_json_escaped(char* out, std::string_view text, std::size_t cap) noexcept {
+  if (text.size() <= cap && copy_if_plain(out, text)) return out + text.size();
+  return write_odd_text(out, text, cap);
 }
 
 }  // namespace lotagate::telemetry
