@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from differential.servers.process import ServerError, ServerProcess, free_port
 from differential.tap import Tap
 
 
+_REQUEST_LINE = re.compile(rb"(?:^|\r\n)([A-Z]+) \S+ HTTP/1\.[0-9]\r\n")
 # Each costs a whole time-out: a server that cannot be worked with must not hold up everything.
 _MAX_STALLS = 5
 
@@ -188,8 +190,9 @@ class Column:
 
 
 def _method_of(case, index):
-    """The method of request `index` of a case: as stated, or else by its first word."""
+    """The method of request `index` of a case, which says whether its answer has a body: as stated, or by its line."""
     steps = case.steps or []
     if index < len(steps) and hasattr(steps[index], "read"):
         return steps[index].read.method
-    return "HEAD" if index == 0 and case.data.lstrip(b"\r\n").startswith(b"HEAD ") else "GET"
+    lines = _REQUEST_LINE.findall(case.data)
+    return lines[index].decode() if index < len(lines) else "GET"

@@ -32,12 +32,13 @@ REFUSALS = (
          "brackets are not in RFC 3986's path or query; relaxedQueryChars would allow them"),
     Rule("lighttpd", r"-> \S+ \S*\?\S*%(00|c0)",
          "it decodes the query, too, and refuses controls and overlong UTF-8 in it"),
+    Rule("jetty", r"obs-text in Accept", "of fields it knows, it decodes the value"),
     Rule("lighttpd", r"-> POST \S+ host=\S* body=0:", "411 for POST without any length: it wants `Content-Length: 0`"),
 )
 
 # Readings that differ from what was sent, where the fault is the server's and no gateway that streams can help.
 READINGS = (
-    Rule("uvicorn", r"/a\? host", "ASGI has no raw target, and cannot say that an empty query was there"),
+    Rule("uvicorn", r"\? host", "ASGI has no raw target, and cannot say that an empty query was there"),
     Rule("gunicorn", r"an unfinished request", "at the end of the connection a body with Content-Length is handed "
          "to the application as it is, short; the application has to compare"),
 )

@@ -304,6 +304,7 @@ def pipelines():
     yield Case("F20", "POST, GET", [body + good], [HELLO, first])
     yield Case("F20", "chunked, GET", [chunked_post(CHUNKED_HELLO) + good], [HELLO, first])
     yield Case("F20", "HEAD, GET", [good.replace(b"GET", b"HEAD") + other], [forwarded("/a", "HEAD"), second])
+    yield Case("F20", "GET, HEAD", [good + other.replace(b"GET", b"HEAD")], [first, forwarded("/b", "HEAD")])
     yield Case("F20", "twenty", [b"".join(get(b"/%d" % i) for i in range(20))], [forwarded(f"/{i}") for i in range(20)])
     yield Case("F20", "garbage behind", [good + b"garbage\r\n\r\n" + SMUGGLED], [first, refused()])
     yield Case("F20", "a bad request behind", [good + get(fields=b"X : 1\r\n") + SMUGGLED], [first, refused()])

@@ -52,6 +52,7 @@ def values():
     }
     for name, value in legal.items():
         yield Case("L06", f"{name} as a value", [get(fields=b"X-A:" + value + b"\r\n")], [forwarded()])
+    yield Case("L06", "obs-text in Accept", [get(fields=b"Accept: \x80/*\r\n")], [forwarded()])
 
 
 def hosts():
