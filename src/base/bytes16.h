@@ -76,6 +76,7 @@ inline const char* find_byte(const char* at, const char* end, char wanted) {
     if (halves[0] != 0) return at + first_of(halves[0]);
     if (halves[1] != 0) return at + 8 + first_of(halves[1]);
   }
+  if (at == end) return nullptr;  // of an empty view both are null, which memchr may not be given
   return static_cast<const char*>(std::memchr(at, wanted, static_cast<std::size_t>(end - at)));
 }
 
