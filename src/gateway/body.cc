@@ -19,6 +19,12 @@ Error gone(Side side) {
                                   : make_error(ErrorCode::upstream_reset, Origin::upstream, "connection closed");
 }
 
+// The end of the stream before the end of the body. A client that only ended its sending side can still be told.
+Error cut_short(Side side) {
+  return side == Side::downstream ? make_error(ErrorCode::bad_request, Origin::downstream, "body cut short")
+                                  : gone(side);
+}
+
 Error cancelled(Side side, const Socket& socket) { return socket.cancelled() ? socket.cancel_error() : gone(side); }
 
 }  // namespace
@@ -95,7 +101,7 @@ Result<BodyStream::Piece> BodyStream::next_chunked() {
   pending_.remove_prefix(step->consumed);
   ended_ = step->done;
   TRY_VOID(count(step->data.size()));
-  if (step->data.empty() && !ended_ && stream_closed_) return std::unexpected(gone(side_));
+  if (step->data.empty() && !ended_ && stream_closed_) return std::unexpected(cut_short(side_));
   return Piece{.data = step->data, .end = ended_};
 }
 
@@ -110,7 +116,7 @@ Result<BodyStream::Piece> BodyStream::next_counted() {
   }
   pending_.remove_prefix(data.size());
   TRY_VOID(count(data.size()));
-  if (data.empty() && !ended_ && stream_closed_) return std::unexpected(gone(side_));
+  if (data.empty() && !ended_ && stream_closed_) return std::unexpected(cut_short(side_));
   return Piece{.data = data, .end = ended_};
 }
 
