@@ -164,11 +164,15 @@ Task<bool> EchoService::answer(PeerStream& stream, SocketAddress from, Entry& en
     co_return false;
   }
   entry.served = true;
+  bool says_close = ends_connection(plan, fault) && fault != AnswerFault::close_after;
+  if (says_close) ledger_.spoil(from, stream.sent_bytes());
   bool whole = co_await send(stream, from, entry, fault);
   if (!whole) co_return false;
   ledger_.exchange_ended(from);
   if (!ends_connection(plan, fault)) co_return true;
-  stream.socket().shutdown_write();
+  // A service that said so may leave it to the gateway to close.
+  bool waits = fault == AnswerFault::say_close && plan.style != AnswerStyle::until_close;
+  if (!waits) stream.socket().shutdown_write();
   if (fault == AnswerFault::close_after) co_return false;
   while (stream.end() == PeerEnd::open) co_await stream.fill();  // a service that closes well reads to the end
   if (stream.pending().find(" HTTP/1.1\r\n") != std::string::npos) {

@@ -59,7 +59,7 @@ void Ledger::observe(const SimulatedSend& send) {
   }
   auto spoiled = spoiled_.find(send.local);
   if (spoiled != spoiled_.end() && send.received > spoiled->second) {
-    violation(fmt::format("a request went out on a connection that had brought more than answers: {}",
+    violation(fmt::format("a request went out on a connection that had brought its last answer, or more: {}",
                           send.bytes.substr(0, 60)));
   }
   if (unfinished_.contains(send.local)) {

@@ -64,7 +64,8 @@ class Ledger {
   // answer.
   void exchange_began(const SocketAddress& local) { unfinished_.insert(local); }
   void exchange_ended(const SocketAddress& local) { unfinished_.erase(local); }
-  // Behind these many bytes of it comes what belongs to no answer: who has received any of that must not go on.
+  // Behind these many bytes of it comes what belongs to no answer, or to the last: who has received any of that must
+  // not send another request on it.
   void spoil(const SocketAddress& local, std::size_t bytes) { spoiled_.try_emplace(local, bytes); }
   // Reads what the access log wrote; true totals come from the metrics.
   void read_log(std::string_view lines);
