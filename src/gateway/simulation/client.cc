@@ -73,8 +73,12 @@ Task<void> Client::pipeline() {
   }
   co_await send(wire);
   if (plan_.half_close) stream_->socket().shutdown_write();
+  bool early = false;  // the answer before came before its request's body: the gateway may have had to end there
   for (Entry* entry : entries_) {
     bool keep = co_await receive(*entry);
+    bool left = entry->outcome == Outcome::none && stream_->end() == PeerEnd::closed && !plan_.reset_after && !early;
+    if (left) ledger_.left_unanswered(*entry);
+    early = entry->plan.answer.fault == AnswerFault::early || entry->plan.answer.fault == AnswerFault::early_close;
     if (!keep) co_return;
   }
 }

@@ -109,6 +109,7 @@ bool run(const Scenario& scenario, std::uint64_t nth, SimulatedFailure how) {
   World world({.network = {.seed = nth}});
   world.network().fail_operation(nth, how);
   if (how == SimulatedFailure::broken) world.ledger().expect_early_ends();
+  world.ledger().expect_unanswered();
   scenario.start(world);
   EXPECT_TRUE(world.run_clients(seconds(300)));
   bool failed = world.network().operations() >= nth;

@@ -93,6 +93,10 @@ void Ledger::check(nanoseconds elapsed) {
   if (!other_limits_) check_limits(elapsed);
 }
 
+void Ledger::left_unanswered(const Entry& entry) {
+  if (!unanswered_) violation(fmt::format("request {} was dropped without an answer", entry.nonce));
+}
+
 // The limits of simulated_config(): a full bucket, what was refilled meanwhile, and one for rounding.
 void Ledger::check_limits(nanoseconds elapsed) {
   double seconds_passed = std::chrono::duration<double>(elapsed).count();

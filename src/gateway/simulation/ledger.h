@@ -56,6 +56,10 @@ class Ledger {
   // Connections may end in order before all was sent: a body that the end of its connection ends may be short then.
   void expect_early_ends() { early_ends_ = true; }
   bool early_ends() const { return early_ends_; }
+  // Connections may end between two requests for reasons of their own: faults, a drain, caps.
+  void expect_unanswered() { unanswered_ = true; }
+  // A request that lay there when its connection ended in order, though the answer before had not said so.
+  void left_unanswered(const Entry& entry);
   // The limits are not those of simulated_config().
   void expect_other_limits() { other_limits_ = true; }
   // A send of the gateway: how often it offered a request, and whether the connection was fit for one.
@@ -85,6 +89,7 @@ class Ledger {
   std::map<std::string, int, std::less<>> records_;  // status by request id
   bool early_ends_ = false;
   bool other_limits_ = false;
+  bool unanswered_ = false;
 };
 
 }  // namespace lotagate::simulation

@@ -41,8 +41,11 @@ void RandomLife::choose_weather() {
     }
     world_.network().set_faults(faults);
     world_.ledger().expect_early_ends();
+    world_.ledger().expect_unanswered();
   }
-  if (random_.chance(160)) world_.network().limit_descriptors(random_.between(4, 16));
+  if (!random_.chance(160)) return;
+  world_.network().limit_descriptors(random_.between(4, 16));
+  world_.ledger().expect_unanswered();
 }
 
 void RandomLife::choose_services() {
@@ -69,6 +72,7 @@ void RandomLife::choose_operations() {
   if (random_.chance(500)) {
     nanoseconds limit = one_of<nanoseconds>({nanoseconds(0), milliseconds(300), seconds(3)});
     world_.later(moment(kBusyFor), [this, limit] { world_.drain(limit); });
+    world_.ledger().expect_unanswered();
   }
 }
 
@@ -82,6 +86,7 @@ void RandomLife::operate(nanoseconds when) {
 }
 
 void RandomLife::change_config() {
+  world_.ledger().expect_unanswered();  // caps may come
   world_.reload([this](config::Config& config) {
     switch (random_.below(7)) {
       case 0: config.timeouts.upstream_idle = one_of<milliseconds>({milliseconds(10), seconds(3)}); break;
