@@ -55,7 +55,8 @@ struct Field {
 // behind the gateway may fold them (CGI does), so an alias is classified as gateway_owned and never forwarded.
 FieldName classify_field(std::string_view name);
 // The same in one pass with the check that `name` is a token; nothing if it is none. Most names are letters and '-':
-// for those a few operations on eight bytes at a time decide everything.
+// for those a few operations on eight bytes at a time decide everything. `name` holds no CR, which would pass for '-':
+// lines have been cut there before.
 std::optional<FieldName> classify_token(std::string_view name);
 
 // Fields that belong to one connection (RFC 9110 7.6.1) or to the framing, which is always written anew.
