@@ -110,6 +110,7 @@ Task<Result<void>> Exchange::transform_error() {
     http::write_problem(problem, error, context);
   }
   error_ = error;
+  keep_alive_ = keep_alive_ && request_body_.ended();  // nobody will read the rest of the body: say so (F17)
   bool sent = co_await answer_problem(error, problem, true);
   if (!sent) co_return fail(ErrorCode::client_closed, Origin::downstream, "client gone");
   co_return Result<void>{};

@@ -168,6 +168,22 @@ def test_F17_an_answer_before_the_body_spoils_the_upstream_connection(gateway, b
     assert [request.target for request in server.requests] == ["/x", "/next"] and len(server.connections) == 2
 
 
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_F17_an_early_error_of_the_service_announces_the_close(gateway, backend, framing):
+    def handler(connection):
+        connection.read_head()
+        connection.send(http1.response_text(413, [], b"too much"))
+        connection.wait_closed_by_peer()
+
+    instance = gateway(configs.public(backend(handler).url))
+    field, body = start_of(b"x" * 100_000, framing)
+    with instance.client() as client:
+        client.send(http1.request_text("POST", "/x", [field]) + body[:1000])
+        response = client.response()
+        assert response.status == 413 and "close" in response.tokens("Connection")
+        client.expect_closed()
+
+
 def expecting(target, *fields, length=5, version=b"1.1"):
     return http1.request_text("POST", target, [("Expect", "100-continue"), ("Content-Length", str(length)),
         *fields]).replace(
