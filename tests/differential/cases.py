@@ -39,7 +39,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Cut:
-    """The request never ends: no marker follows. No answer is due, and the server gets no whole request."""
+    """The client ends its side within the request: no marker follows. The gateway answers 400; the server gets no whole request."""
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,6 @@ class _Judge:
         return refused or isinstance(step, (Cut, Early)) or getattr(step, "last", False)
 
     def _check_answers(self, steps):
-        steps = [step for step in steps if not isinstance(step, Cut)]
         if len(steps) != len(self.seen.answers):
             self._differ(f"{len(steps)} answers", f"{len(self.seen.answers)}: {self._statuses()}")
         for step, answer in zip(steps, self.seen.answers):
@@ -171,7 +170,9 @@ class _Judge:
                 self._differ(f"{' or '.join(map(str, step.statuses))} from the gateway", answer.status)
             if isinstance(step, Early) and answer.status != 202:
                 self._differ("202 from the server", answer.status)
-            if isinstance(step, Refused) and not is_own(answer):
+            if isinstance(step, Cut) and answer.status != 400:
+                self._differ("400 from the gateway", answer.status)
+            if isinstance(step, (Refused, Cut)) and not is_own(answer):
                 self._differ("the gateway's refusal", f"the server's {answer.status}")
             if isinstance(step, Forwarded) and self._is_gateways(answer):
                 self._differ(f"forwarded: {step.read}", f"{answer.status} {answer.body[:200]!r}")
