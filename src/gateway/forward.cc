@@ -141,7 +141,6 @@ Task<Result<void>> Exchange::send_request(std::span<iovec> parts, bool nothing_s
   co_return Result<void>{};
 }
 
-// The rest of the body follows beside the answer.
 Result<void> Exchange::start_upload() {
   if (expects_continue_) TRY_VOID(send_continue());
   upload_ = Upload::running;
@@ -149,6 +148,7 @@ Result<void> Exchange::start_upload() {
   spawn(worker_, upload());
   return {};
 }
+
 // The rest of the request body, beside the answer: services may answer while they still read.
 Task<void> Exchange::upload() {
   Socket& socket = upstream_->socket;

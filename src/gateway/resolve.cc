@@ -1,32 +1,14 @@
 #include "gateway/resolve.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "base/sockaddr.h"
+
 namespace lotagate {
-namespace {
-
-std::optional<IpAddress> ip_of(const addrinfo& info) {
-  IpAddress ip;
-  if (info.ai_family == AF_INET) {
-    ip.bytes[10] = ip.bytes[11] = 0xFF;
-    std::memcpy(ip.bytes.data() + 12, &reinterpret_cast<const sockaddr_in*>(info.ai_addr)->sin_addr, 4);
-    return ip;
-  }
-  if (info.ai_family == AF_INET6) {
-    std::memcpy(ip.bytes.data(), &reinterpret_cast<const sockaddr_in6*>(info.ai_addr)->sin6_addr, 16);
-    return ip;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 bool is_name(const config::Url& url) { return !parse_ip(url.host); }
 
 std::vector<SocketAddress> resolve(const config::Url& url) {
@@ -39,9 +21,10 @@ std::vector<SocketAddress> resolve(const config::Url& url) {
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, freeaddrinfo);
   std::vector<SocketAddress> out;
   for (const addrinfo* item = list; item != nullptr && out.size() < kMaxAddresses; item = item->ai_next) {
-    auto ip = ip_of(*item);
-    if (!ip) continue;
-    SocketAddress address{*ip, url.port};
+    if (item->ai_family != AF_INET && item->ai_family != AF_INET6) continue;
+    sockaddr_storage storage{};
+    std::memcpy(&storage, item->ai_addr, item->ai_addrlen);
+    SocketAddress address{from_sockaddr(storage).ip, url.port};
     if (std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
   }
   return out;

@@ -1,43 +1,25 @@
 // Heap allocations, counted by the operators of the whole test program: the path of a request has none here.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
 #include <string>
 
 #include "base/arena.h"
+#include "base/test_allocations.h"
 #include "http/chunked.h"
 #include "http/framing.h"
 #include "http/head.h"
 #include "http/target.h"
 
-namespace {
-
-std::size_t allocations = 0;
-
-void* count_and_allocate(std::size_t size) noexcept {
-  ++allocations;
-  return std::malloc(size);
-}
-
-void* count_and_allocate_or_throw(std::size_t size) {
-  if (void* bytes = count_and_allocate(size)) return bytes;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return count_and_allocate_or_throw(size); }
-void* operator new[](std::size_t size) { return count_and_allocate_or_throw(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
-void operator delete(void* bytes) noexcept { std::free(bytes); }
-void operator delete[](void* bytes) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t) noexcept { std::free(bytes); }
-
 namespace lotagate::http {
 namespace {
+
+using test_allocations::allocations;
+
+class Allocations : public testing::Test {
+ protected:
+  Allocations() { test_allocations::counting = true; }
+  ~Allocations() override { test_allocations::counting = false; }
+};
 
 // Everything this folder does for a request and its answer.
 bool handle_one_request(Arena& arena, RequestHead& request, ResponseHead& response) {
@@ -57,7 +39,7 @@ bool handle_one_request(Arena& arena, RequestHead& request, ResponseHead& respon
          parse_response_head(kResponse, HeadLimits{}, response) && response_framing(response, false);
 }
 
-TEST(Allocations, ARequestHasNoneAfterTheFirst) {
+TEST_F(Allocations, ARequestHasNoneAfterTheFirst) {
   Arena arena;
   RequestHead request;
   ResponseHead response;
@@ -68,14 +50,14 @@ TEST(Allocations, ARequestHasNoneAfterTheFirst) {
   EXPECT_TRUE(handled);
 }
 
-TEST(Allocations, AreCounted) {
+TEST_F(Allocations, AreCounted) {
   std::size_t before = allocations;
   Arena arena;
   EXPECT_GT(allocations, before);
 }
 
 // Refusing costs no more than accepting: errors carry static text.
-TEST(Allocations, ARefusalHasNone) {
+TEST_F(Allocations, ARefusalHasNone) {
   Arena arena;
   RequestHead request;
   std::size_t before = allocations;

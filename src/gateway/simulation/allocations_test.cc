@@ -3,54 +3,14 @@
 // the worker stands for the kernel's memory and is not counted.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "base/test_allocations.h"
 #include "gateway/simulation/world.h"
-
-namespace {
-
-// The access log's thread allocates nothing, but runs beside.
-std::atomic<bool> counting{false};
-std::atomic<std::size_t> allocations{0};
-
-void* count_and_allocate(std::size_t size) noexcept {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(size);
-}
-
-void* count_and_allocate_or_throw(std::size_t size) {
-  if (void* bytes = count_and_allocate(size)) return bytes;
-  throw std::bad_alloc();
-}
-
-void* count_and_align(std::size_t size, std::align_val_t alignment) {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  auto unit = static_cast<std::size_t>(alignment);
-  if (void* bytes = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) return bytes;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return count_and_allocate_or_throw(size); }
-void* operator new[](std::size_t size) { return count_and_allocate_or_throw(size); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return count_and_allocate(size); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return count_and_align(size, alignment); }
-void* operator new[](std::size_t size, std::align_val_t alignment) { return count_and_align(size, alignment); }
-void operator delete(void* bytes) noexcept { std::free(bytes); }
-void operator delete[](void* bytes) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
 
 namespace lotagate::simulation {
 namespace {
+
+using test_allocations::allocations;
+using test_allocations::counting;
 
 class Uncounted {
  public:
