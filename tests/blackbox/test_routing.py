@@ -89,3 +89,14 @@ def test_a_host_without_a_route(instance, servers):
 def test_headers_refine(instance, value, service):
     fields = [("X-Version", value)] if value else []
     assert instance.get("/versioned", fields).get("X-Service") == service
+
+
+def test_an_endpoint_may_be_a_host_name(gateway, backend):
+    server = backend()
+    assert gateway(configs.public(f"http://localhost:{server.port}")).get("/").body == b"ok"
+
+
+def test_an_endpoint_whose_name_nobody_knows_is_unreachable(gateway):
+    instance = gateway(configs.public("http://no-such-host.invalid:80"))
+    expect_problem(instance.get("/"), "upstream_unreachable")
+    instance.wait_stderr("cannot resolve no-such-host.invalid")
