@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "config/text_check.h"
+#include "route/route_table.h"
 
 namespace lotagate::config {
 namespace {
@@ -168,6 +169,15 @@ Parsed<std::string> canonical_route_path(std::string_view text) {
   for (std::string_view rest = text.substr(1); !rest.empty();) {
     std::string_view encoded = rest.substr(0, rest.find('/'));
     rest.remove_prefix(std::min(encoded.size() + 1, rest.size()));
+    if (encoded == route::kSubjectSegment) {
+      if (canonical.contains(route::kSubjectSegment)) return bad(text, "holds `{subject}` twice");
+      canonical += '/';
+      canonical += encoded;
+      continue;
+    }
+    if (encoded.starts_with('{') && encoded.ends_with('}')) {
+      return bad(text, "holds a placeholder other than `{subject}`; a route takes everything below its path");
+    }
     std::string segment;
     if (auto appended = append_canonical(encoded, segment); !appended) return bad(text, appended.error());
     if (segment == "*" || segment == "**")

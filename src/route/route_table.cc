@@ -56,6 +56,15 @@ RouteTable::Candidate RouteTable::make_candidate(const RouteSpec& spec, std::uin
   return candidate;
 }
 
+// How many of the nodes from the parent of `node` up to the root have a step by kSubjectSegment.
+std::size_t RouteTable::subject_places(const std::vector<std::uint32_t>& parent_of_node, std::uint32_t node) const {
+  std::size_t places = 0;
+  for (std::uint32_t at = parent_of_node[node]; at != kNone; at = parent_of_node[at]) {
+    places += nodes_[at].subject_child != kNone ? 1 : 0;
+  }
+  return places;
+}
+
 // Fills nodes_ and edges_ and returns the routes that end at each node. Nodes are made from the root outwards, so a
 // node's parent always has the lower number.
 std::vector<std::vector<std::uint32_t>> RouteTable::build_trie(const std::vector<RouteSpec>& specs) {
@@ -83,6 +92,8 @@ std::vector<std::vector<std::uint32_t>> RouteTable::build_trie(const std::vector
   }
   for (std::size_t i = 1; i < nodes_.size(); ++i) {
     std::uint32_t parent = parent_of_node[i];
+    LG_CHECK(subject_places(parent_of_node, static_cast<std::uint32_t>(i)) <= kMaxSubjectPlaces,
+             "more places of a subject along one path than a match follows");
     nodes_[i].shorter = routes_of_node[parent].empty() ? nodes_[parent].shorter : parent;
   }
   return routes_of_node;
@@ -144,13 +155,16 @@ std::uint32_t RouteTable::child_of(std::uint32_t parent, std::string_view segmen
 std::uint32_t RouteTable::add_child(std::uint32_t parent, std::string_view segment) {
   auto child = static_cast<std::uint32_t>(nodes_.size());
   edges_[slot_of(parent, segment)] = Edge{.parent = parent, .child = child, .segment = std::string(segment)};
+  bool subject = segment == kSubjectSegment;
+  has_subjects_ = has_subjects_ || subject;
   nodes_[parent].has_children = true;
-  nodes_.emplace_back();
+  if (subject) nodes_[parent].subject_child = child;
+  nodes_.push_back(Node{.depth = nodes_[parent].depth + 1, .below_subject = subject || nodes_[parent].below_subject});
   return child;
 }
 
-std::uint32_t RouteTable::deepest_node(std::string_view path) const {
-  std::uint32_t node = 0;
+std::uint32_t RouteTable::deepest_node(std::uint32_t from, std::string_view path) const {
+  std::uint32_t node = from;
   while (!path.empty() && nodes_[node].has_children) {
     std::string_view segment = take_segment(path);
     if (segment.empty()) continue;
@@ -191,14 +205,62 @@ RouteTable::Attempt RouteTable::try_node(const Node& node, const RouteQuery& que
   return attempt;
 }
 
+// Literal steps as far as they lead; wherever a subject could stand instead, that step and then literal ones again.
+RouteTable::Ways RouteTable::find_ways(std::string_view path) const {
+  std::array<Way, kMaxSubjectPlaces> branches;
+  std::size_t branch_count = 0;
+  std::uint32_t node = 0;
+  while (true) {
+    std::string_view segment;
+    while (!path.empty() && segment.empty()) segment = take_segment(path);
+    if (segment.empty()) break;
+    if (std::uint32_t child = nodes_[node].subject_child; child != kNone && branch_count < kMaxSubjectPlaces) {
+      branches[branch_count++] = {.at = deepest_node(child, path), .subject = segment};
+    }
+    std::uint32_t child = nodes_[node].has_children ? child_of(node, segment) : kNone;
+    if (child == kNone) break;
+    node = child;
+  }
+  Ways ways;
+  ways.all[ways.count++] = {.at = node};
+  while (branch_count > 0) ways.all[ways.count++] = branches[--branch_count];
+  return ways;
+}
+
+std::optional<RouteMatch> RouteTable::try_way(const Way& way, const RouteQuery& query, MethodSet method,
+                                              HeaderLookup header) const {
+  Attempt attempt = try_node(nodes_[way.at], query, method, header);
+  if (attempt.route != kNone) {
+    return RouteMatch{.kind = RouteMatch::Kind::found, .index = attempt.route, .subject = way.subject};
+  }
+  if (attempt.other_methods == 0) return std::nullopt;
+  return RouteMatch{.kind = RouteMatch::Kind::method_not_allowed, .allow = allow_.find(attempt.other_methods)->second};
+}
+
+// Every way from its end upwards, always the longest of what is left; the order of the ways decides between equals.
+RouteMatch RouteTable::match_subjects(const RouteQuery& query, MethodSet method, HeaderLookup header) const {
+  Ways ways = find_ways(query.path);
+  while (true) {
+    Way* longest = nullptr;
+    for (std::size_t i = 0; i < ways.count; ++i) {
+      Way& way = ways.all[i];
+      if (way.at == kNone) continue;
+      if (longest == nullptr || nodes_[way.at].depth > nodes_[longest->at].depth) longest = &way;
+    }
+    if (longest == nullptr) return {};
+    if (auto match = try_way(*longest, query, method, header)) return *match;
+    bool below_subject = nodes_[longest->at].below_subject;
+    longest->at = nodes_[longest->at].shorter;
+    // Above its subject a way goes on where the literal one goes anyhow.
+    if (longest->at != kNone && below_subject && !nodes_[longest->at].below_subject) longest->at = kNone;
+  }
+}
+
 RouteMatch RouteTable::match(const RouteQuery& query, HeaderLookup header) const {
   MethodSet method = method_bit(query.method);
-  for (std::uint32_t at = deepest_node(query.path); at != kNone; at = nodes_[at].shorter) {
-    Attempt attempt = try_node(nodes_[at], query, method, header);
-    if (attempt.route != kNone) return {.kind = RouteMatch::Kind::found, .index = attempt.route};
-    if (attempt.other_methods != 0) {
-      return {.kind = RouteMatch::Kind::method_not_allowed, .allow = allow_.find(attempt.other_methods)->second};
-    }
+  if (has_subjects_) return match_subjects(query, method, header);
+  for (std::uint32_t at = deepest_node(0, query.path); at != kNone; at = nodes_[at].shorter) {
+    if (auto match = try_way({.at = at}, query, method, header)) return *match;
   }
   return {};
 }

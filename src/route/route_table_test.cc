@@ -47,6 +47,39 @@ std::string outcome(const RouteMatch& found) {
   return "";
 }
 
+TEST(RouteTable, ASubjectTakesAnyOneSegment) {
+  RouteTable table({{.path = "/users"},
+                    {.path = "/users/{subject}"},
+                    {.path = "/users/login"},
+                    {.path = "/users/{subject}/keys", .methods = {"GET"}},
+                    {.path = "/{subject}/users/x/y"},
+                    {.path = "/{subject}"}});
+  struct Case {
+    std::string_view path, outcome, subject;
+  };
+  for (const Case& c : {Case{"/users", "0", ""}, Case{"/users/", "0", ""}, Case{"/users/u-1", "1", "u-1"},
+                        Case{"/users/login", "2", ""}, Case{"/users/login/x", "2", ""},
+                        Case{"/users/login/keys", "3", "login"},  // the longer one, although less literal
+                        Case{"/users/u%7C1/keys/7", "3", "u%7C1"}, Case{"/users/u-1;a=b", "1", "u-1"},
+                        Case{"/users/;a/u-1", "1", "u-1"}, Case{"/users/users/x/y", "4", "users"},
+                        Case{"/users/users/x/z", "1", "users"}, Case{"/a/users/x/y/z", "4", "a"},
+                        Case{"/a/users", "5", "a"}, Case{"/", "-", ""}}) {
+    auto found = match(table, "GET", c.path);
+    EXPECT_EQ(outcome(found), c.outcome) << c.path;
+    EXPECT_EQ(found.subject, c.subject) << c.path;
+  }
+  EXPECT_EQ(outcome(match(table, "POST", "/users/u-1/keys")), "405 GET");
+}
+
+TEST(RouteTable, WithoutAFittingRouteBelowTheSubjectAShorterOneServes) {
+  RouteTable table({{.path = "/users"}, {.path = "/users/{subject}", .host = "admin"}, {.path = "/users/me/x"}});
+  EXPECT_EQ(outcome(match(table, "GET", "/users/u-1/y")), "0");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/u-1/y", "admin")), "1");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/me/y", "admin")), "1");
+  EXPECT_EQ(match(table, "GET", "/users/me/y", "admin").subject, "me");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/me/y")), "0");
+}
+
 TEST(RouteTable, MatchesOnSegmentBoundaries) {
   RouteTable table({{.path = "/api/v1/users", .host = "", .methods = {}, .headers = {}}});
   struct Case {
