@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "access/api_key.h"
 #include "access/claims.h"
 #include "access/identity_text.h"
 #include "access/permission.h"
@@ -17,6 +18,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::size_t kMaxTenantBytes = 256;
+constexpr std::size_t kMaxKeyIdBytes = 128;
 constexpr std::size_t kMaxRoleBytes = 64;
 constexpr std::size_t kMaxRoles = 64;  // joined they stay below 4.2 KiB of a forwarded head
 constexpr std::size_t kMaxPermissions = 1024;
@@ -39,38 +41,58 @@ bool read(const dom::object& object, std::string_view name, T& value) {
   return object.at_key(name).get(value) == simdjson::SUCCESS;
 }
 
-// A list of texts that all pass `valid`; nothing when anything is odd.
-template <typename Valid>
-std::optional<std::vector<std::string>> read_texts(const dom::object& object, std::string_view name,
-                                                   std::size_t max_count, Valid valid) {
+bool has(const dom::object& object, std::string_view name) { return object.at_key(name).error() == simdjson::SUCCESS; }
+
+struct ListRules {
+  std::size_t max_count;
+  bool (*valid)(std::string_view);  // refuses empty texts and those with the separator
+  char separator = ',';
+};
+
+// A list of texts that all pass, joined; nothing when anything is odd.
+std::optional<std::string> read_texts(const dom::object& object, std::string_view name, const ListRules& rules) {
   dom::array list;
-  if (!read(object, name, list) || list.size() > max_count) return std::nullopt;
-  std::vector<std::string> texts;
-  texts.reserve(list.size());
+  if (!read(object, name, list) || list.size() > rules.max_count) return std::nullopt;
+  std::string joined;
   for (dom::element element : list) {
     std::string_view text;
-    if (element.get(text) != simdjson::SUCCESS || !valid(text)) return std::nullopt;
-    texts.emplace_back(text);
-  }
-  return texts;
-}
-
-// Roles go comma separated into one header field.
-bool valid_role(std::string_view role) {
-  return !role.empty() && role.size() <= kMaxRoleBytes && is_visible_ascii(role) && role.find(',') == role.npos;
-}
-
-bool valid_subject(std::string_view subject) {
-  return !subject.empty() && subject.size() <= kMaxSubjectBytes && is_visible_ascii(subject);
-}
-
-std::string join(const std::vector<std::string>& texts) {
-  std::string joined;
-  for (const auto& text : texts) {
-    if (!joined.empty()) joined += ',';
+    if (element.get(text) != simdjson::SUCCESS || !rules.valid(text)) return std::nullopt;
+    if (!joined.empty()) joined += rules.separator;
     joined += text;
   }
   return joined;
+}
+
+bool is_name(std::string_view text, std::size_t max_bytes) {
+  return !text.empty() && text.size() <= max_bytes && is_visible_ascii(text);
+}
+
+// Roles go comma separated into one header field.
+bool valid_role(std::string_view role) { return is_name(role, kMaxRoleBytes) && role.find(',') == role.npos; }
+bool valid_subject(std::string_view subject) { return is_name(subject, kMaxSubjectBytes); }
+bool valid_session(std::string_view id) { return is_name(id, kMaxSessionBytes); }
+
+constexpr ListRules kPermissionRules{.max_count = kMaxPermissions, .valid = valid_permission};
+
+// Optional: without it no session was ended early.
+std::optional<std::string> read_revoked_sessions(const dom::object& object) {
+  if (!has(object, "revoked_sessions")) return std::string();
+  return read_texts(object, "revoked_sessions",
+                    {.max_count = kMaxRevokedSessions, .valid = valid_session, .separator = kSessionSeparator});
+}
+
+// The names of a changes answer, which may be a great many.
+bool read_names(const dom::object& object, std::string_view member, bool (*valid)(std::string_view),
+                std::vector<std::string>& names) {
+  dom::array list;
+  if (!read(object, member, list)) return false;
+  names.reserve(list.size());
+  for (dom::element element : list) {
+    std::string_view name;
+    if (element.get(name) != simdjson::SUCCESS || !valid(name)) return false;
+    names.emplace_back(name);
+  }
+  return true;
 }
 
 // A user may belong to no tenant: then both are empty. Otherwise the plan is one of the contract's.
@@ -95,50 +117,86 @@ Result<dom::object> parse_object(dom::parser& parser, std::string_view json, std
   return object;
 }
 
+// The largest whole second that a WallTime can hold; a key that expires later does not expire.
+constexpr std::uint64_t kMaxWallSeconds =
+    std::chrono::duration_cast<seconds>(WallTime::max().time_since_epoch()).count();
+
+// Optional: without it the key does not expire.
+bool read_expiry(const dom::object& object, AccessGrant& grant) {
+  if (!has(object, "expires_at")) return true;
+  std::uint64_t at = 0;
+  if (!read(object, "expires_at", at)) return false;
+  grant.expires = at >= kMaxWallSeconds ? WallTime::max() : WallTime(seconds(at));
+  return true;
+}
+
 }  // namespace
 
-Result<AccessGrant> parse_access_answer(std::string_view json, std::string_view subject) {
-  constexpr std::array<std::string_view, 7> kMembers{"subject",     "tenant",   "plan",    "roles",
-                                                     "permissions", "revision", "disabled"};
+Result<StoredGrant> parse_access_answer(std::string_view json, std::string_view subject) {
+  constexpr std::array<std::string_view, 8> kMembers{"subject",     "tenant",   "plan",     "roles",
+                                                     "permissions", "revision", "disabled", "revoked_sessions"};
   dom::parser parser;
   TRY(object, parse_object(parser, json, kMaxAccessAnswerBytes));
   if (!only_known_members(object, kMembers)) return refuse("answer_member_unknown");
 
-  std::string_view answered;
-  if (!read(object, "subject", answered)) return refuse("answer_subject_malformed");
-  if (answered != subject) return refuse("answer_for_another_subject");
   AccessGrant grant;
+  if (!read(object, "subject", grant.subject)) return refuse("answer_subject_malformed");
+  if (grant.subject != subject) return refuse("answer_for_another_subject");
   if (!read_tenant(object, grant)) return refuse("answer_tenant_malformed");
-  auto roles = read_texts(object, "roles", kMaxRoles, valid_role);
+  auto roles = read_texts(object, "roles", {.max_count = kMaxRoles, .valid = valid_role});
   if (!roles) return refuse("answer_roles_malformed");
-  auto permissions = read_texts(object, "permissions", kMaxPermissions, valid_permission);
+  auto permissions = read_texts(object, "permissions", kPermissionRules);
+  if (!permissions) return refuse("answer_permissions_malformed");
+  auto sessions = read_revoked_sessions(object);
+  if (!sessions) return refuse("answer_revoked_sessions_malformed");
+  if (!read(object, "revision", grant.revision)) return refuse("answer_revision_malformed");
+  if (!read(object, "disabled", grant.disabled)) return refuse("answer_disabled_malformed");
+  grant.roles = TextList(*roles);
+  grant.permissions = TextList(*permissions);
+  grant.revoked_sessions = TextList(*sessions, kSessionSeparator);
+  return StoredGrant(subject, grant);
+}
+
+Result<StoredGrant> parse_api_key_answer(std::string_view json, std::string_view digest) {
+  constexpr std::array<std::string_view, 6> kMembers{"key_id",   "subject",  "permissions",
+                                                     "revision", "disabled", "expires_at"};
+  dom::parser parser;
+  TRY(object, parse_object(parser, json, kMaxAccessAnswerBytes));
+  if (!only_known_members(object, kMembers)) return refuse("answer_member_unknown");
+
+  AccessGrant grant;
+  bool good_id = read(object, "key_id", grant.key_id) && is_name(grant.key_id, kMaxKeyIdBytes);
+  if (!good_id) return refuse("answer_key_id_malformed");
+  bool good_subject = read(object, "subject", grant.subject) && valid_subject(grant.subject);
+  if (!good_subject) return refuse("answer_subject_malformed");
+  auto permissions = read_texts(object, "permissions", kPermissionRules);
   if (!permissions) return refuse("answer_permissions_malformed");
   if (!read(object, "revision", grant.revision)) return refuse("answer_revision_malformed");
   if (!read(object, "disabled", grant.disabled)) return refuse("answer_disabled_malformed");
-  grant.roles_joined = join(*roles);
-  grant.roles = *std::move(roles);
-  grant.permissions = *std::move(permissions);
-  return grant;
+  if (!read_expiry(object, grant)) return refuse("answer_expiry_malformed");
+  grant.permissions = TextList(*permissions);
+  return StoredGrant(digest, grant);
 }
 
 Result<ChangesAnswer> parse_changes_answer(std::string_view json) {
-  constexpr std::array<std::string_view, 3> kMembers{"revision", "subjects", "all"};
+  constexpr std::array<std::string_view, 4> kMembers{"revision", "subjects", "api_keys", "all"};
   dom::parser parser;
   TRY(object, parse_object(parser, json, kMaxChangesAnswerBytes));
   if (!only_known_members(object, kMembers)) return refuse("answer_member_unknown");
 
   ChangesAnswer answer;
   if (!read(object, "revision", answer.revision)) return refuse("answer_revision_malformed");
-  bool has_all = object.at_key("all").error() == simdjson::SUCCESS;
-  bool has_subjects = object.at_key("subjects").error() == simdjson::SUCCESS;
-  if (has_all == has_subjects) return refuse("answer_subjects_malformed");
+  bool has_all = has(object, "all");
+  if (has_all == has(object, "subjects")) return refuse("answer_subjects_malformed");
   if (has_all) {
     if (!read(object, "all", answer.all) || !answer.all) return refuse("answer_subjects_malformed");
+    // `all` names everything: a list beside it would be a contradiction.
+    if (has(object, "api_keys")) return refuse("answer_api_keys_malformed");
     return answer;
   }
-  auto subjects = read_texts(object, "subjects", kMaxChangesAnswerBytes, valid_subject);
-  if (!subjects) return refuse("answer_subjects_malformed");
-  answer.subjects = *std::move(subjects);
+  if (!read_names(object, "subjects", valid_subject, answer.subjects)) return refuse("answer_subjects_malformed");
+  bool good_keys = !has(object, "api_keys") || read_names(object, "api_keys", valid_api_key_digest, answer.api_keys);
+  if (!good_keys) return refuse("answer_api_keys_malformed");
   return answer;
 }
 

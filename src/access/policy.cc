@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "access/access_grant.h"
 #include "access/permission.h"
-#include "access/role_directory.h"
 
 namespace lotagate::access {
 namespace {
@@ -20,7 +20,7 @@ bool valid_method(std::string_view method) {
 }
 
 bool holds(const AccessGrant& grant, std::string_view required) {
-  return std::any_of(grant.permissions.begin(), grant.permissions.end(), [&](const std::string& granted) {
+  return std::any_of(grant.permissions.begin(), grant.permissions.end(), [&](std::string_view granted) {
     return granted == required || permission_covers(granted, required);
   });
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "access/role_directory.h"
+#include "access/access_grant.h"
 
 namespace lotagate::access {
 namespace {
@@ -18,11 +18,7 @@ std::string refusal(std::vector<MethodPermissions> methods) {
   return requirement ? "" : requirement.error();
 }
 
-AccessGrant holding(std::vector<std::string> permissions) {
-  AccessGrant grant;
-  grant.permissions = std::move(permissions);
-  return grant;
-}
+AccessGrant holding(std::string_view permissions) { return {.permissions = TextList(permissions)}; }
 
 std::string_view verdict(const Requirement& requirement, std::string_view method, const AccessGrant& grant) {
   auto allowed = authorize(requirement, method, grant);
@@ -34,36 +30,36 @@ std::string_view verdict(const Requirement& requirement, std::string_view method
 
 TEST(Policy, AMethodsOwnEntryComesBeforeTheFallback) {
   auto requirement = compiled({{"*", {"users:write"}}, {"GET", {"users:read"}}});
-  EXPECT_EQ(verdict(requirement, "GET", holding({"users:read"})), "allowed");
-  EXPECT_EQ(verdict(requirement, "GET", holding({"users:write"})), "missing_permission");
-  EXPECT_EQ(verdict(requirement, "DELETE", holding({"users:write"})), "allowed");
-  EXPECT_EQ(verdict(requirement, "DELETE", holding({"users:read"})), "missing_permission");
-  EXPECT_EQ(verdict(requirement, "get", holding({"users:read"})), "missing_permission") << "methods are case-sensitive";
+  EXPECT_EQ(verdict(requirement, "GET", holding("users:read")), "allowed");
+  EXPECT_EQ(verdict(requirement, "GET", holding("users:write")), "missing_permission");
+  EXPECT_EQ(verdict(requirement, "DELETE", holding("users:write")), "allowed");
+  EXPECT_EQ(verdict(requirement, "DELETE", holding("users:read")), "missing_permission");
+  EXPECT_EQ(verdict(requirement, "get", holding("users:read")), "missing_permission") << "methods are case-sensitive";
 }
 
 TEST(Policy, AllPermissionsOfAnEntryAreNeeded) {
   auto requirement = compiled({{"POST", {"models:write", "gpu:use"}}});
-  EXPECT_EQ(verdict(requirement, "POST", holding({"models:write"})), "missing_permission");
-  EXPECT_EQ(verdict(requirement, "POST", holding({"models:*", "gpu:use"})), "allowed");
+  EXPECT_EQ(verdict(requirement, "POST", holding("models:write")), "missing_permission");
+  EXPECT_EQ(verdict(requirement, "POST", holding("models:*,gpu:use")), "allowed");
 }
 
 TEST(Attack, U04_DeniedByDefault) {
   auto requirement = compiled({{"GET", {"models:read"}}});
-  EXPECT_EQ(verdict(requirement, "POST", holding({"*:*"})), "missing_permission") << "no entry, no fallback";
-  EXPECT_EQ(verdict(requirement, "*", holding({"*:*"})), "missing_permission");
-  EXPECT_EQ(verdict(requirement, "GET", holding({})), "missing_permission");
+  EXPECT_EQ(verdict(requirement, "POST", holding("*:*")), "missing_permission") << "no entry, no fallback";
+  EXPECT_EQ(verdict(requirement, "*", holding("*:*")), "missing_permission");
+  EXPECT_EQ(verdict(requirement, "GET", holding("")), "missing_permission");
 }
 
 TEST(Policy, UnknownAndDisabledUsersPassNothing) {
-  AccessGrant unknown = holding({"*:*"});
+  AccessGrant unknown = holding("*:*");
   unknown.unknown = true;
-  AccessGrant disabled = holding({"*:*"});
+  AccessGrant disabled = holding("*:*");
   disabled.disabled = true;
   for (const auto& requirement : {Requirement{}, compiled({{"*", {"models:read"}}})}) {
     EXPECT_EQ(verdict(requirement, "GET", unknown), "unknown_user");
     EXPECT_EQ(verdict(requirement, "GET", disabled), "disabled_user");
   }
-  EXPECT_EQ(verdict(Requirement{}, "GET", holding({})), "allowed");
+  EXPECT_EQ(verdict(Requirement{}, "GET", holding("")), "allowed");
 }
 
 TEST(Attack, U02_ARequirementThatMeansNothingIsRefused) {

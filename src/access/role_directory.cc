@@ -1,7 +1,9 @@
 #include "access/role_directory.h"
 
 #include <algorithm>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -35,7 +37,7 @@ void notify_all(DirectoryWaiter* waiter) noexcept {
 
 struct RoleDirectory::Entry {
   std::string subject;
-  AccessGrant grant;
+  StoredGrant grant;
   MonotonicTime arrived{};  // when `grant` came
   MonotonicTime retry_at = MonotonicTime::min();
   std::uint64_t epoch = 0;         // of the look-up that brought `grant`
@@ -193,14 +195,12 @@ void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
   }
 }
 
-void RoleDirectory::complete(std::string_view subject, AccessGrant grant, MonotonicTime now) {
-  end_lookup(subject, &grant, now);
-}
+void RoleDirectory::complete(StoredGrant grant, MonotonicTime now) { end_lookup(grant.key(), &grant, now); }
 
 void RoleDirectory::fail(std::string_view subject, MonotonicTime now) { end_lookup(subject, nullptr, now); }
 
 // `grant` is null for a failure. Its old content is swapped out, so that freeing it happens outside the lock.
-void RoleDirectory::end_lookup(std::string_view subject, AccessGrant* grant, MonotonicTime now) {
+void RoleDirectory::end_lookup(std::string_view subject, StoredGrant* grant, MonotonicTime now) {
   Key key{subject, hash_bytes(subject, seed_)};
   Stripe& stripe = stripe_of(key.hash);
   DirectoryWaiter* waiters = nullptr;

@@ -1,5 +1,6 @@
-// What users may do, as the User Management Service said lately. Shared by all workers: striped by subject, bounded,
-// critical sections of nanoseconds. It does no I/O: callers are told when to look a user up and report the answer.
+// What users may do, or what API keys stand for, as the User Management Service said lately. Shared by all workers:
+// striped by key, bounded, critical sections of nanoseconds. It does no I/O: callers are told when to look one up and
+// report the answer. What is said here of users holds for API keys too; those are kept under their digests.
 #pragma once
 
 #include <array>
@@ -8,25 +9,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "access/access_grant.h"
 #include "base/clock.h"
 
 namespace lotagate::access {
-
-struct AccessGrant {
-  std::string tenant;
-  std::string plan;
-  std::vector<std::string> roles;
-  std::vector<std::string> permissions;  // all valid_permission()
-  std::string roles_joined;              // comma separated, fit for a header field
-  std::uint64_t revision = 0;
-  bool disabled = false;
-  bool unknown = false;  // the service does not know the user; kept as long as any other answer
-};
 
 enum class DirectoryState : std::uint8_t {
   fresh,          // visited
@@ -72,19 +61,19 @@ class RoleDirectory {
   RoleDirectory(const RoleDirectory&) = delete;
   RoleDirectory& operator=(const RoleDirectory&) = delete;
 
-  // Calls visit(const AccessGrant&) under the stripe's lock for fresh, stale and stale_refresh: it copies what it needs
-  // and does not call back. After fetch and stale_refresh the caller must report complete() or fail() exactly once.
-  // With fetch and wait, `waiter` is queued (unless null).
+  // Calls visit(const AccessGrant&) under the stripe's lock for fresh, stale and stale_refresh: it copies what it
+  // needs, because the texts are views, and does not call back. After fetch and stale_refresh the caller must report
+  // complete() or fail() exactly once. With fetch and wait, `waiter` is queued (unless null).
   template <class Visitor>
   DirectoryState find(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter, Visitor&& visit) {
     Found found = look(subject, now, waiter);
-    if (found.grant != nullptr) std::forward<Visitor>(visit)(*found.grant);
+    if (found.grant != nullptr) std::forward<Visitor>(visit)(found.grant->view());
     return found.state;
   }
 
-  // The answer of the look-up for `subject`. Dropped when the user was invalidated after the look-up had begun: the
+  // The answer of the look-up for grant.key(). Dropped when the user was invalidated after the look-up had begun: the
   // answer may be older than the change. Waiters are notified either way.
-  void complete(std::string_view subject, AccessGrant grant, MonotonicTime now);
+  void complete(StoredGrant grant, MonotonicTime now);
   // The look-up failed. What is stored stays usable for its stale time; nothing stored means unavailable for a moment.
   void fail(std::string_view subject, MonotonicTime now);
 
@@ -101,14 +90,14 @@ class RoleDirectory {
   struct Found {
     std::unique_lock<std::mutex> lock;
     DirectoryState state;
-    const AccessGrant* grant;
+    const StoredGrant* grant;
   };
   static constexpr std::size_t kStripes = 64;  // many more than workers, so that two seldom meet
 
   Found look(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter);
   DirectoryState decide(Entry& entry, MonotonicTime now, DirectoryWaiter* waiter) const;
   static void count(RoleDirectoryStats& stats, DirectoryState state);
-  void end_lookup(std::string_view subject, AccessGrant* grant, MonotonicTime now);
+  void end_lookup(std::string_view subject, StoredGrant* grant, MonotonicTime now);
   Stripe& stripe_of(std::uint64_t hash) const;
 
   RoleDirectorySettings settings_;

@@ -9,11 +9,8 @@ namespace {
 
 using enum DirectoryState;
 
-AccessGrant grant_of(std::uint64_t revision) {
-  AccessGrant grant;
-  grant.revision = revision;
-  grant.permissions = {"models:read"};
-  return grant;
+StoredGrant grant_of(std::uint64_t revision, std::string_view subject = "u") {
+  return StoredGrant(subject, {.subject = subject, .permissions = TextList("models:read"), .revision = revision});
 }
 
 struct CountingWaiter : DirectoryWaiter {
@@ -37,7 +34,7 @@ class RoleDirectoryTest : public ::testing::Test {
   }
   void store(std::int64_t time_ms, std::uint64_t revision) {
     ASSERT_EQ(find(time_ms), fetch);
-    directory_.complete("u", grant_of(revision), at(time_ms));
+    directory_.complete(grant_of(revision), at(time_ms));
   }
 
   RoleDirectory directory_{settings()};
@@ -50,7 +47,7 @@ TEST_F(RoleDirectoryTest, OneCallerFetchesAndTheOthersWait) {
   EXPECT_EQ(find(0, &second), wait);
   EXPECT_EQ(find(1, &third), wait);
   EXPECT_EQ(find(1, nullptr, "another"), fetch) << "users are apart";
-  directory_.complete("u", grant_of(7), at(10));
+  directory_.complete(grant_of(7), at(10));
   for (auto* waiter : {&first, &second, &third}) EXPECT_EQ(waiter->notified, 1);
   EXPECT_EQ(find(10), fresh);
   EXPECT_EQ(revision_, 7u);
@@ -64,7 +61,7 @@ TEST_F(RoleDirectoryTest, FreshThenStaleThenGone) {
   EXPECT_EQ(revision_, 7u);
   EXPECT_EQ(find(5001), stale) << "one refresh at a time";
   EXPECT_EQ(revision_, 7u);
-  directory_.complete("u", grant_of(8), at(5010));
+  directory_.complete(grant_of(8), at(5010));
   EXPECT_EQ(find(5010), fresh);
   EXPECT_EQ(revision_, 8u);
   EXPECT_EQ(find(5010 + 64999), stale_refresh);
@@ -96,15 +93,13 @@ TEST_F(RoleDirectoryTest, AFailedFetchIsUnavailableForAMoment) {
   EXPECT_EQ(find(599, &waiter), unavailable);
   EXPECT_EQ(find(600, &waiter), fetch);
   EXPECT_EQ(waiter.notified, 1) << "not queued while unavailable";
-  directory_.complete("u", grant_of(1), at(600));
+  directory_.complete(grant_of(1), at(600));
   EXPECT_EQ(waiter.notified, 2);
 }
 
 TEST_F(RoleDirectoryTest, AnUnknownUserIsAnAnswerToo) {
   EXPECT_EQ(find(0), fetch);
-  AccessGrant unknown;
-  unknown.unknown = true;
-  directory_.complete("u", unknown, at(0));
+  directory_.complete(unknown_grant("u"), at(0));
   bool visited_unknown = false;
   EXPECT_EQ(directory_.find("u", at(1), nullptr, [&](const AccessGrant& grant) { visited_unknown = grant.unknown; }),
             fresh);
@@ -120,7 +115,7 @@ TEST_F(RoleDirectoryTest, U03_AnInvalidatedAnswerIsNeitherFreshNorStale) {
   EXPECT_EQ(find(3), unavailable) << "a revoked role does not come back because the service is down";
   directory_.invalidate("u");
   EXPECT_EQ(find(4), fetch) << "a change was announced, so the service is back";
-  directory_.complete("u", grant_of(8), at(5));
+  directory_.complete(grant_of(8), at(5));
   directory_.invalidate("nobody");
 }
 
@@ -129,10 +124,10 @@ TEST_F(RoleDirectoryTest, U03_AnAnswerAskedForBeforeAChangeDoesNotCount) {
   EXPECT_EQ(find(0, &waiter), fetch);
   directory_.invalidate("u");
   EXPECT_EQ(find(1), wait);
-  directory_.complete("u", grant_of(7), at(2));
+  directory_.complete(grant_of(7), at(2));
   EXPECT_EQ(waiter.notified, 1);
   EXPECT_EQ(find(3, &waiter), fetch) << "the waiter looks again and fetches anew";
-  directory_.complete("u", grant_of(8), at(4));
+  directory_.complete(grant_of(8), at(4));
   EXPECT_EQ(find(5), fresh);
   EXPECT_EQ(revision_, 8u);
   EXPECT_EQ(directory_.stats().superseded, 1u);
@@ -143,9 +138,9 @@ TEST_F(RoleDirectoryTest, U03_ARefreshBegunBeforeAChangeDoesNotCountEither) {
   EXPECT_EQ(find(6000), stale_refresh);
   directory_.invalidate("u");
   EXPECT_EQ(find(6001), wait) << "no stale answer any more";
-  directory_.complete("u", grant_of(7), at(6002));
+  directory_.complete(grant_of(7), at(6002));
   EXPECT_EQ(find(6003), fetch);
-  directory_.complete("u", grant_of(8), at(6004));
+  directory_.complete(grant_of(8), at(6004));
 }
 
 TEST_F(RoleDirectoryTest, InvalidatingAllReachesWhatIsStoredAndWhatIsUnderWay) {
@@ -153,11 +148,11 @@ TEST_F(RoleDirectoryTest, InvalidatingAllReachesWhatIsStoredAndWhatIsUnderWay) {
   EXPECT_EQ(find(0, nullptr, "other"), fetch);
   directory_.invalidate_all();
   EXPECT_EQ(find(1), fetch);
-  directory_.complete("other", grant_of(1), at(1));
+  directory_.complete(grant_of(1, "other"), at(1));
   EXPECT_EQ(directory_.stats().superseded, 1u);
   EXPECT_EQ(find(2, nullptr, "other"), fetch);
-  directory_.complete("other", grant_of(2), at(3));
-  directory_.complete("u", grant_of(8), at(3));
+  directory_.complete(grant_of(2, "other"), at(3));
+  directory_.complete(grant_of(8), at(3));
   EXPECT_EQ(find(4), fresh);
   EXPECT_EQ(find(4, nullptr, "other"), fresh);
 }
@@ -174,7 +169,7 @@ TEST(RoleDirectory, WaitersOfOneUserAreBounded) {
   EXPECT_EQ(directory.find("u", {}, &first, ignore), fetch);
   EXPECT_EQ(directory.find("u", {}, &second, ignore), wait);
   EXPECT_EQ(directory.find("u", {}, &third, ignore), unavailable);
-  directory.complete("u", {}, {});
+  directory.complete(grant_of(1), {});
   EXPECT_EQ(first.notified + second.notified, 2);
   EXPECT_EQ(third.notified, 0);
 }
@@ -183,11 +178,11 @@ TEST(RoleDirectory, EntriesAreBoundedAndBusyOnesStay) {
   RoleDirectory directory({.max_entries = 640});
   auto ignore = [](const AccessGrant&) {};
   EXPECT_EQ(directory.find("busy", {}, nullptr, ignore), fetch);
-  directory.complete("busy", grant_of(1), {});
+  directory.complete(grant_of(1, "busy"), {});
   for (int i = 0; i < 20000; ++i) {
     std::string subject = "user-" + std::to_string(i);
     ASSERT_EQ(directory.find(subject, {}, nullptr, ignore), fetch);
-    directory.complete(subject, grant_of(1), {});
+    directory.complete(grant_of(1, subject), {});
     ASSERT_EQ(directory.find("busy", {}, nullptr, ignore), fresh) << i;
   }
   auto stats = directory.stats();
@@ -209,7 +204,7 @@ TEST(RoleDirectory, LookupsUnderWayAreNeverEvicted) {
   }
   EXPECT_LE(fetching.size(), 64u);
   EXPECT_EQ(fetching.size() + static_cast<std::size_t>(refused), 1000u);
-  for (const auto& subject : fetching) directory.complete(subject, grant_of(1), {});
+  for (const auto& subject : fetching) directory.complete(grant_of(1, subject), {});
   EXPECT_EQ(directory.find("user-999999", {}, nullptr, ignore), fetch);
   directory.fail("user-999999", {});
 }

@@ -69,15 +69,14 @@ class Worker {
 
   void look_up(std::size_t user, const std::string& subject, MonotonicTime now) {
     ASSERT_EQ(service_.lookups_under_way[user].fetch_add(1), 0) << "two look-ups of one user";
-    AccessGrant grant;
-    grant.revision = service_.current[user].load();
+    StoredGrant grant(subject, {.subject = subject, .revision = service_.current[user].load()});
     std::this_thread::yield();  // leaves others time to wait for this answer, and changes to overtake it
     bool fails = next_random() % 16 == 0;
     service_.lookups_under_way[user].fetch_sub(1);
     if (fails) {
       directory_.fail(subject, now);
     } else {
-      directory_.complete(subject, std::move(grant), now);
+      directory_.complete(std::move(grant), now);
     }
   }
 

@@ -78,15 +78,20 @@ bool same_directory(const std::optional<UserManagement>& a, const std::optional<
          a->max_users == b->max_users;
 }
 
-std::shared_ptr<access::RoleDirectory> directory_for(const Config& config, const Snapshot* previous) {
-  if (!config.user_management) return nullptr;
-  if (previous != nullptr && same_directory(config.user_management, previous->config.user_management)) {
-    return previous->directory;
+struct Directories {
+  std::shared_ptr<access::RoleDirectory> users;
+  std::shared_ptr<access::RoleDirectory> keys;
+};
+
+Directories directories_for(const Config& config, const Snapshot* previous) {
+  if (!config.user_management) return {};
+  const UserManagement& service = *config.user_management;
+  if (previous != nullptr && same_directory(service, previous->config.user_management)) {
+    return {previous->directory, previous->key_directory};
   }
-  return std::make_shared<access::RoleDirectory>(
-      access::RoleDirectorySettings{.fresh_for = config.user_management->fresh_for,
-                                    .stale_for = config.user_management->stale_for,
-                                    .max_entries = config.user_management->max_users});
+  access::RoleDirectorySettings settings{
+      .fresh_for = service.fresh_for, .stale_for = service.stale_for, .max_entries = service.max_users};
+  return {std::make_shared<access::RoleDirectory>(settings), std::make_shared<access::RoleDirectory>(settings)};
 }
 
 }  // namespace
@@ -104,7 +109,7 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
     Service service{.name = "user_management", .endpoints = {config.user_management->url}, .timeouts = {}};
     user_management = compile_service(service, hooks);
   }
-  auto directory = directory_for(config, previous);
+  auto directories = directories_for(config, previous);
   route::RouteTable table(route_specs(config));
   return std::make_shared<const Snapshot>(Snapshot{.config = std::move(config),
                                                    .table = std::move(table),
@@ -112,7 +117,8 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
                                                    .limits = std::move(limits),
                                                    .routes = std::move(routes),
                                                    .user_management = std::move(user_management),
-                                                   .directory = std::move(directory)});
+                                                   .directory = std::move(directories.users),
+                                                   .key_directory = std::move(directories.keys)});
 }
 
 bool same_authentication(const Config& a, const Config& b) {

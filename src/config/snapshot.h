@@ -57,9 +57,11 @@ struct Snapshot {
   route::RouteTable table;
   std::vector<CompiledService> services;
   std::vector<CompiledLimit> limits;
-  std::vector<CompiledRoute> routes;                 // same order as config.routes and the table's specs
-  CompiledService user_management;                   // its one endpoint, when configured
-  std::shared_ptr<access::RoleDirectory> directory;  // null without user_management; survives reloads
+  std::vector<CompiledRoute> routes;  // same order as config.routes and the table's specs
+  CompiledService user_management;    // its one endpoint, when configured
+  // Null without user_management; both survive reloads.
+  std::shared_ptr<access::RoleDirectory> directory;      // by subject
+  std::shared_ptr<access::RoleDirectory> key_directory;  // by digest of API keys
 };
 
 // What compiling needs from outside; all are called before compile() returns.
@@ -71,7 +73,7 @@ struct CompileHooks {
   std::function<std::shared_ptr<upstream::EndpointHealth>(const SocketAddress&)> health;
 };
 
-// `previous` (may be null) lends its role directory when the settings that shape it are the same.
+// `previous` (may be null) lends its directories when the settings that shape it are the same.
 std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks, const Snapshot* previous);
 
 // Whether two configurations verify tokens alike, so that a worker may keep its token cache.

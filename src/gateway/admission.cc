@@ -188,7 +188,7 @@ std::optional<Result<void>> Exchange::try_authorize(access::DirectoryWaiter* wai
     decision = access::authorize(route_->require, request_.method, grant);
     if (!decision) return;
     tenant_ = arena_.copy(grant.tenant);
-    roles_ = arena_.copy(grant.roles_joined);
+    roles_ = arena_.copy(grant.roles.joined());
   };
   auto state = view_->snapshot->directory->find(subject_, worker_.reactor().now(), waiter, visit);
   switch (state) {

@@ -120,12 +120,15 @@ milliseconds ChangesFeed::reject(const Failure& failure) {
 void ChangesFeed::invalidate(const access::ChangesAnswer& answer) {
   if (answer.all) return invalidate_all();
   for (const auto& subject : answer.subjects) options_.directory->invalidate(subject);
+  for (const auto& digest : answer.api_keys) options_.key_directory->invalidate(digest);
   std::lock_guard lock(mutex_);
   stats_.users_invalidated += answer.subjects.size();
+  stats_.keys_invalidated += answer.api_keys.size();
 }
 
 void ChangesFeed::invalidate_all() {
   options_.directory->invalidate_all();
+  options_.key_directory->invalidate_all();
   std::lock_guard lock(mutex_);
   ++stats_.full_invalidations;
 }

@@ -34,9 +34,10 @@ struct ChangesFeedTimes {
 
 struct ChangesFeedOptions {
   config::UserManagement service;
-  std::shared_ptr<access::RoleDirectory> directory;
-  std::function<void(std::string_view)> log;  // one line, without line end; called by the feed's thread
-  // The revision up to which `directory` already knows the changes: that of the feed this one replaces on a reload.
+  std::shared_ptr<access::RoleDirectory> directory;      // of users
+  std::shared_ptr<access::RoleDirectory> key_directory;  // of API keys
+  std::function<void(std::string_view)> log;             // one line, without line end; called by the feed's thread
+  // The revision up to which the directories already know the changes: that of the feed this one replaces on a reload.
   std::optional<std::uint64_t> since;
   ChangesFeedTimes times;
 };
@@ -48,13 +49,15 @@ struct ChangesFeedStats {
   std::uint64_t polls = 0;
   std::uint64_t failures = 0;
   std::uint64_t users_invalidated = 0;
+  std::uint64_t keys_invalidated = 0;
   std::uint64_t full_invalidations = 0;
   std::string problem;  // of the last poll; empty after a good one
 };
 
-// While the service is down the directory keeps what it has: its own stale time bounds that. On contact again the feed
-// goes on from the last revision it knows, so that nothing in between is lost; only when that cannot be done (first
-// contact, a revision that went backwards, an answer that cannot be understood, `all`) everything is invalidated.
+// While the service is down the directories keep what they have: their own stale time bounds that. On contact again the
+// feed goes on from the last revision it knows, so that nothing in between is lost; only when that cannot be done
+// (first contact, a revision that went backwards, an answer that cannot be understood, `all`) everything is
+// invalidated.
 class ChangesFeed {
  public:
   // Starts the thread.

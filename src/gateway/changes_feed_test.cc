@@ -106,6 +106,7 @@ class ChangesFeedTest : public ::testing::Test {
     options.service.url.text = service_->url("/base/");
     options.service.token = "service-secret";
     options.directory = directory_;
+    options.key_directory = key_directory_;
     options.log = [this](std::string_view line) {
       std::lock_guard lock(mutex_);
       lines_.emplace_back(line);
@@ -119,14 +120,16 @@ class ChangesFeedTest : public ::testing::Test {
 
   // Stores users as if they had just been looked up.
   void know(std::initializer_list<std::string_view> subjects) {
-    for (auto subject : subjects) {
-      ASSERT_EQ(look_up(subject), DirectoryState::fetch);
-      directory_->complete(subject, {}, now_);
-    }
+    for (auto subject : subjects) know(*directory_, subject);
   }
-  bool knows(std::string_view subject) {
-    auto state = look_up(subject);
-    if (state == DirectoryState::fetch) directory_->fail(subject, now_ - std::chrono::hours(1));
+  void know(access::RoleDirectory& directory, std::string_view key) {
+    ASSERT_EQ(look_up(directory, key), DirectoryState::fetch);
+    directory.complete(access::unknown_grant(key), now_);
+  }
+  bool knows(std::string_view subject) { return knows(*directory_, subject); }
+  bool knows(access::RoleDirectory& directory, std::string_view key) {
+    auto state = look_up(directory, key);
+    if (state == DirectoryState::fetch) directory.fail(key, now_ - std::chrono::hours(1));
     return state == DirectoryState::fresh;
   }
   std::size_t lines_with(std::string_view text) {
@@ -146,10 +149,12 @@ class ChangesFeedTest : public ::testing::Test {
   UserService service_;
   std::shared_ptr<access::RoleDirectory> directory_ =
       std::make_shared<access::RoleDirectory>(access::RoleDirectorySettings{});
+  std::shared_ptr<access::RoleDirectory> key_directory_ =
+      std::make_shared<access::RoleDirectory>(access::RoleDirectorySettings{});
 
  private:
-  DirectoryState look_up(std::string_view subject) {
-    return directory_->find(subject, now_, nullptr, [](const access::AccessGrant&) {});
+  DirectoryState look_up(access::RoleDirectory& directory, std::string_view key) {
+    return directory.find(key, now_, nullptr, [](const access::AccessGrant&) {});
   }
 
   MonotonicTime now_ = std::chrono::steady_clock::now();
@@ -181,6 +186,22 @@ TEST_F(ChangesFeedTest, AChangeInvalidatesItsUserOnly) {
   EXPECT_TRUE(knows("bob"));
   EXPECT_FALSE(knows("cid"));
   EXPECT_TRUE(eventually([&] { return feed.revision() == 102u; }));
+}
+
+TEST_F(ChangesFeedTest, AChangeOfAnApiKeyInvalidatesThatKeyOnly) {
+  const std::string revoked(64, 'a');
+  const std::string kept(64, 'b');
+  service_.up();
+  ChangesFeed feed(options());
+  ASSERT_TRUE(connected(feed));
+  know(*key_directory_, revoked);
+  know(*key_directory_, kept);
+  know({"ann", revoked});
+  service_.answer_once(test_answer(200, R"({"revision":100,"subjects":[],"api_keys":[")" + revoked + "\"]}"));
+  ASSERT_TRUE(eventually([&] { return feed.stats().keys_invalidated == 1; }));
+  EXPECT_FALSE(knows(*key_directory_, revoked));
+  EXPECT_TRUE(knows("ann"));
+  EXPECT_TRUE(knows(revoked)) << "users and keys are apart";
 }
 
 TEST_F(ChangesFeedTest, FirstContactInvalidatesWhatWasLookedUpBefore) {
@@ -250,9 +271,11 @@ TEST_F(ChangesFeedTest, AllInvalidatesAllAndTheFeedGoesOn) {
   ChangesFeed feed(options());
   ASSERT_TRUE(connected(feed));
   know({"ann"});
+  know(*key_directory_, "some key");
   service_.answer_once(test_answer(200, R"({"revision":100,"all":true})"));
   ASSERT_TRUE(eventually([&] { return feed.stats().full_invalidations == 2; }));
   EXPECT_FALSE(knows("ann"));
+  EXPECT_FALSE(knows(*key_directory_, "some key"));
   know({"ann", "bob"});
   service_.change("bob");
   ASSERT_TRUE(eventually([&] { return feed.stats().users_invalidated == 1; }));

@@ -17,12 +17,15 @@
 namespace lotagate {
 namespace {
 
+enum class Kind : std::uint8_t { user, api_key };
+
 // Everything a look-up needs, kept alive by its own coroutine: the view may be replaced meanwhile.
 struct RoleLookup {
-  RoleLookup(Worker& w, WorkerView& view, std::string_view user)
+  RoleLookup(Worker& w, WorkerView& view, Kind what, std::string_view text)
       : worker(w),
         snapshot(view.snapshot),
-        subject(user),
+        kind(what),
+        key(text),
         authorization(view.service_authorization),
         pool(w.pick(view.user_management)),
         deadline(w.reactor().now() + snapshot->config.user_management->timeout),
@@ -30,10 +33,14 @@ struct RoleLookup {
 
   FramePool& frames() { return worker.frames(); }
   Reactor& reactor() { return worker.reactor(); }
+  access::RoleDirectory& directory() const {
+    return kind == Kind::user ? *snapshot->directory : *snapshot->key_directory;
+  }
 
   Worker& worker;
   std::shared_ptr<const config::Snapshot> snapshot;
-  std::string subject;
+  Kind kind;
+  std::string key;  // a subject or a digest
   std::string authorization;
   upstream::EndpointPool* pool;
   MonotonicTime deadline;
@@ -61,9 +68,11 @@ void append_percent_encoded(std::string& out, std::string_view text) {
 
 std::string request_text(const RoleLookup& lookup) {
   const config::UserManagement& settings = *lookup.snapshot->config.user_management;
-  std::string out = "GET " + settings.url.path + "/internal/v1/users/";
-  append_percent_encoded(out, lookup.subject);
-  out += "/access HTTP/1.1\r\nHost: " + settings.url.host + ":" + std::to_string(settings.url.port);
+  bool is_user = lookup.kind == Kind::user;
+  std::string out = "GET " + settings.url.path + (is_user ? "/internal/v1/users/" : "/internal/v1/api-keys/");
+  append_percent_encoded(out, lookup.key);
+  if (is_user) out += "/access";
+  out += " HTTP/1.1\r\nHost: " + settings.url.host + ":" + std::to_string(settings.url.port);
   out += "\r\nAuthorization: " + lookup.authorization + "\r\nAccept: application/json\r\n\r\n";
   return out;
 }
@@ -159,20 +168,17 @@ Task<Result<std::string>> ask(RoleLookup& lookup) {
   co_return co_await exchange(lookup);
 }
 
-Result<access::AccessGrant> read_answer(const RoleLookup& lookup, const std::string& body) {
-  if (lookup.response.status == 404) {
-    access::AccessGrant unknown;
-    unknown.unknown = true;
-    return unknown;
-  }
+Result<access::StoredGrant> read_answer(const RoleLookup& lookup, const std::string& body) {
+  if (lookup.response.status == 404) return access::unknown_grant(lookup.key);
   if (lookup.response.status != 200) return unavailable("service answered with an error");
-  return access::parse_access_answer(body, lookup.subject);
+  if (lookup.kind == Kind::user) return access::parse_access_answer(body, lookup.key);
+  return access::parse_api_key_answer(body, lookup.key);
 }
 
 Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
   worker.task_started();
-  access::RoleDirectory& directory = *lookup->snapshot->directory;
-  Result<access::AccessGrant> grant = unavailable("no answer");
+  access::RoleDirectory& directory = lookup->directory();
+  Result<access::StoredGrant> grant = unavailable("no answer");
   try {
     auto answer = co_await ask(*lookup);
     if (answer) grant = read_answer(*lookup, *answer);
@@ -180,9 +186,9 @@ Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
     spdlog::error("bug: exception in a role look-up: {}", error.what());
   }
   if (grant) {
-    directory.complete(lookup->subject, std::move(*grant), worker.reactor().now());
+    directory.complete(std::move(*grant), worker.reactor().now());
   } else {
-    directory.fail(lookup->subject, worker.reactor().now());
+    directory.fail(lookup->key, worker.reactor().now());
   }
   lookup.reset();
   worker.task_ended();
@@ -191,7 +197,11 @@ Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
 }  // namespace
 
 void start_role_lookup(Worker& worker, WorkerView& view, std::string_view subject) {
-  spawn(worker, run_lookup(worker, std::make_unique<RoleLookup>(worker, view, subject)));
+  spawn(worker, run_lookup(worker, std::make_unique<RoleLookup>(worker, view, Kind::user, subject)));
+}
+
+void start_api_key_lookup(Worker& worker, WorkerView& view, std::string_view digest) {
+  spawn(worker, run_lookup(worker, std::make_unique<RoleLookup>(worker, view, Kind::api_key, digest)));
 }
 
 RoleWaiter::RoleWaiter(Reactor& reactor) : reactor_(reactor), notified_(reactor) {
