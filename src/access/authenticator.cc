@@ -70,7 +70,7 @@ Result<void> Authenticator::verify(const jose::CompactJws& jws, std::uint32_t is
   const KeySet* keys = ring_ ? ring_->issuers[issuer_index].keys.get() : nullptr;
   if (keys == nullptr) return fail(ErrorCode::keys_unavailable, Origin::internal, "keys_never_fetched");
   if (jws.kid) {
-    const jose::PublicKey* key = keys->find(*jws.kid, jws.algorithm);
+    const jose::VerificationKey* key = keys->find(*jws.kid, jws.algorithm);
     if (key == nullptr) {
       refetch_ = issuer_index;
       return invalid("key_unknown");
@@ -79,7 +79,7 @@ Result<void> Authenticator::verify(const jose::CompactJws& jws, std::uint32_t is
     if (!verified) return invalid(verified.error());
     return {};
   }
-  for (const jose::PublicKey* key : keys->find_without_kid(jws.algorithm).all()) {
+  for (const jose::VerificationKey* key : keys->find_without_kid(jws.algorithm).all()) {
     if (jose::verify_signature(jws, *key)) return {};
   }
   // Without a kid a rotated key looks like a wrong signature.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "jose/jwk.h"
 #include "jose/strict_json.h"
 
 namespace lotagate::access {
@@ -34,7 +35,8 @@ std::string refusal_of(const dom::array& keys) {
 
 }  // namespace
 
-const jose::PublicKey* KeySet::find(std::string_view kid, jose::Algorithm algorithm) const {
+const jose::VerificationKey* KeySet::find(std::string_view kid, jose::Algorithm algorithm) const {
+  if (of_secret_) return find_without_kid(algorithm).keys.front();
   if (kid.empty()) return nullptr;  // an empty kid is a key without one
   for (const auto& key : keys_) {
     if (key.kid() == kid) return key.allows(algorithm) ? &key : nullptr;
@@ -72,6 +74,25 @@ std::expected<KeySet, std::string> parse_jwks(std::string_view json) {
   if (set.keys_.empty()) {
     std::string_view why = set.skipped_.empty() ? "the set is empty" : set.skipped_.front().reason;
     return std::unexpected(fmt::format("no usable key: {}", why));
+  }
+  return set;
+}
+
+std::expected<KeySet, std::string> secret_key_set(std::string_view secret,
+                                                  std::span<const jose::Algorithm> algorithms) {
+  if (algorithms.empty()) return std::unexpected("a secret without an algorithm");
+  KeySet set;
+  set.of_secret_ = true;
+  for (jose::Algorithm algorithm : algorithms) {
+    auto name = jose::algorithm_name(algorithm);
+    if (!jose::is_symmetric(algorithm)) return std::unexpected(fmt::format("{} needs public keys, not a secret", name));
+    if (set.find_without_kid(algorithm).count > 0) return std::unexpected(fmt::format("{} is listed twice", name));
+    if (auto least = jose::traits_of(algorithm).hash_bytes; secret.size() < least) {
+      return std::unexpected(fmt::format("{} needs a secret of at least {} bytes", name, least));
+    }
+    auto key = jose::make_secret_key(secret, algorithm);
+    if (!key) return std::unexpected(std::string(key.error()));
+    set.keys_.push_back(*std::move(key));
   }
   return set;
 }

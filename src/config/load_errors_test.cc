@@ -223,11 +223,13 @@ TEST_F(LoadErrors, Identity) {
   EXPECT_EQ(errors("clock_skew: 30s", "clock_skew: 61s"), (Messages{"11:15 `61s` is out of range: 0 to 1m"}));
   EXPECT_EQ(errors("clock_skew: 30s", "clock_skew: 500ms"),
             (Messages{"11:15 `500ms` is not a whole number of seconds"}));
-  EXPECT_EQ(errors("[ RS256, ES256 ]", "[ none, HS256, rs256, RS256, RS256 ]"),
-            (Messages{"14:21 `none` is not an algorithm that is accepted; known are RS256, ES256, EdDSA",
-                      "14:27 `HS256` is not an algorithm that is accepted; did you mean `RS256`?",
-                      "14:34 `rs256` is not an algorithm that is accepted; did you mean `RS256`?",
-                      "14:48 `RS256` is repeated"}));
+  EXPECT_EQ(
+      errors("[ RS256, ES256 ]", "[ none, HS256, rs256, RS256, RS256 ]"),
+      (Messages{
+          "14:21 `none` is not an algorithm that is accepted; known are RS256, RS384, RS512, PS256, PS384, PS512, "
+          "ES256, ES384, ES512, EdDSA",
+          "14:27 `HS256` is not an algorithm that is accepted; did you mean `RS256`?",
+          "14:34 `rs256` is not an algorithm that is accepted; did you mean `RS256`?", "14:48 `RS256` is repeated"}));
   EXPECT_EQ(errors("url: \"http://127.0.0.1:7001/jwks\"", "url: ftp://x, refresh: 0, max_stale: 31d"),
             (Messages{"15:20 `ftp://x` is not a URL that begins with http:// or https://",
                       "15:38 `0` is out of range: 1s to 1d", "15:52 `31d` is out of range: 0 to 30d"}));

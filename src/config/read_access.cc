@@ -25,16 +25,16 @@ constexpr DurationRange kFreshFor{1ms, 1h};
 constexpr DurationRange kStaleFor{0ms, 24h};
 constexpr DurationRange kLookUpTimeout{10ms, 30s};
 constexpr NumberRange kUsers{1, 10'000'000};
-constexpr std::string_view kAlgorithmNames[] = {"RS256", "ES256", "EdDSA"};
 
 void read_algorithms(Problems& problems, const YamlNode& node, std::vector<jose::Algorithm>& algorithms) {
   const CollectionRule rule{.what = "a list of algorithms", .most = 16};
   for (const YamlNode* item : read_texts(problems, node, rule)) {
-    if (auto algorithm = jose::parse_algorithm(item->text)) {
+    auto algorithm = jose::parse_algorithm(item->text);
+    if (algorithm && !jose::is_symmetric(*algorithm)) {
       algorithms.push_back(*algorithm);
     } else {
       problems.add(item->at, fmt::format("`{}` is not an algorithm that is accepted{}", shown(item->text),
-                                         hint_or_list(item->text, kAlgorithmNames)));
+                                         hint_or_list(item->text, jose::kPublicKeyAlgorithmNames)));
     }
   }
 }

@@ -11,7 +11,7 @@
 
 namespace lotagate::jose {
 
-class PublicKey;
+class VerificationKey;
 
 // Larger tokens are refused before anything is decoded; also the default of the configuration.
 inline constexpr std::size_t kMaxTokenBytes = 8 * 1024;
@@ -33,12 +33,11 @@ struct CompactJws {
 std::expected<CompactJws, std::string_view> parse_compact_jws(std::string_view token,
                                                               std::size_t max_bytes = kMaxTokenBytes);
 
-// Checks the signature; a failure is a static reason. ECDSA signatures are r || s of exactly 64 bytes with both
-// numbers within 1 and n - 1 (RFC 7518 3.4), EdDSA ones 64 bytes (RFC 8037 3.1).
-std::expected<void, std::string_view> verify_signature(const CompactJws& jws, const PublicKey& key);
+// Checks the signature; a failure is a static reason: a key for another algorithm than the token's, or a mismatch.
+std::expected<void, std::string_view> verify_signature(const CompactJws& jws, const VerificationKey& key);
 
 // Both in one: a compact JWS and the one key that may have signed it.
-std::expected<CompactJws, std::string_view> verify_compact_jws(std::string_view token, const PublicKey& key,
+std::expected<CompactJws, std::string_view> verify_compact_jws(std::string_view token, const VerificationKey& key,
                                                                std::size_t max_bytes = kMaxTokenBytes);
 
 }  // namespace lotagate::jose

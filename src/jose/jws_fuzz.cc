@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "jose/base64url.h"
+#include "jose/jwk.h"
 #include "jose/jws.h"
-#include "jose/key.h"
 
 namespace lotagate::jose {
 namespace {
@@ -25,8 +25,8 @@ void check_token(std::string_view token) {
   LG_CHECK(base64url_encode(jws->payload) == jws->signing_input.substr(payload_at), "two spellings of one payload");
   LG_CHECK(base64url_encode(jws->signature) == token.substr(jws->signing_input.size() + 1),
            "two spellings of one signature");
-  static const PublicKey ed25519 = *parse_jwk(kEd25519);
-  static const PublicKey p256 = *parse_jwk(kP256);
+  static const VerificationKey ed25519 = *parse_jwk(kEd25519);
+  static const VerificationKey p256 = *parse_jwk(kP256);
   (void)verify_signature(*jws, ed25519);
   (void)verify_signature(*jws, p256);
 }

@@ -2,240 +2,140 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <simdjson.h>
+#include <openssl/rsa.h>
 
-#include <algorithm>
 #include <array>
+#include <memory>
+#include <utility>
 
-#include "jose/base64url.h"
-#include "jose/strict_json.h"
+#include "jose/ecdsa.h"
+#include "jose/openssl_handles.h"
 
 namespace lotagate::jose {
 namespace {
 
-namespace dom = simdjson::dom;
-
-constexpr std::size_t kMaxJwkBytes = 64 * 1024;  // an x5c chain may be in it
-constexpr std::size_t kMaxExponentBytes = 8;     // a longer one only makes verification slow
-constexpr std::size_t kCoordinateBytes = 32;     // P-256 and Ed25519 alike
-
-template <auto Function>
-struct Freer {
-  template <typename T>
-  void operator()(T* value) const noexcept {
-    Function(value);
-  }
-};
 using BigNumber = std::unique_ptr<BIGNUM, Freer<BN_free>>;
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Freer<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freer<OSSL_PARAM_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
-using KeyHandle = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+using Mac = std::unique_ptr<EVP_MAC, Freer<EVP_MAC_free>>;
+using MacContext = std::unique_ptr<EVP_MAC_CTX, Freer<EVP_MAC_CTX_free>>;
 
-// A failure in here leaves nothing in OpenSSL's queue for the next TLS call of this thread to trip over.
-struct ErrorQueueGuard {
-  ErrorQueueGuard() { ERR_set_mark(); }
-  ~ErrorQueueGuard() { ERR_pop_to_mark(); }
-};
-
-template <typename T>
-using OrReason = std::expected<T, std::string_view>;
+constexpr std::size_t kEd25519SignatureBytes = 64;
 
 std::unexpected<std::string_view> refuse(std::string_view reason) { return std::unexpected(reason); }
 
-bool has_member(const dom::object& jwk, std::string_view name) { return jwk.at_key(name).error() == simdjson::SUCCESS; }
-
-// The member's text, nothing when it is absent, an error when it is anything but a string.
-OrReason<std::optional<std::string_view>> optional_string(const dom::object& jwk, std::string_view name,
-                                                          std::string_view reason) {
-  dom::element value;
-  if (jwk.at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
-  std::string_view text;
-  if (value.get(text) != simdjson::SUCCESS) return refuse(reason);
-  return text;
-}
-
-OrReason<std::string> base64url_member(const dom::object& jwk, std::string_view name, std::string_view reason) {
-  std::string_view text;
-  if (jwk.at_key(name).get(text) != simdjson::SUCCESS) return refuse(reason);
-  auto bytes = base64url_decode(text);
-  if (!bytes) return refuse(reason);
-  return *std::move(bytes);
-}
-
-const unsigned char* data_of(const std::string& bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
-
-bool key_ops_allow_verify(const dom::object& jwk) {
-  dom::element value;
-  if (jwk.at_key("key_ops").get(value) != simdjson::SUCCESS) return true;
-  dom::array operations;
-  if (value.get(operations) != simdjson::SUCCESS) return false;
-  bool verify = false;
-  for (dom::element element : operations) {
-    std::string_view operation;
-    if (element.get(operation) != simdjson::SUCCESS) return false;
-    verify = verify || operation == "verify";
+// OpenSSL's name of the hash; null for EdDSA, whose hash is part of it.
+const char* digest_name(Algorithm algorithm) {
+  switch (traits_of(algorithm).hash_bytes) {
+    case 32: return "SHA256";
+    case 48: return "SHA384";
+    case 64: return "SHA512";
+    default: return nullptr;
   }
-  return verify;
 }
 
-KeyHandle key_from_params(const char* type, OSSL_PARAM_BLD* builder) {
-  Params params(OSSL_PARAM_BLD_to_param(builder));
-  KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
-  EVP_PKEY* key = nullptr;
-  if (!params || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
-      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
+bool is_pss(Algorithm algorithm) {
+  return algorithm == Algorithm::PS256 || algorithm == Algorithm::PS384 || algorithm == Algorithm::PS512;
+}
+
+// RFC 7518 3.5: the salt is as long as the hash; MGF1 uses the same hash, which is OpenSSL's default.
+bool use_pss(EVP_PKEY_CTX* context) {
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+// A context that is ready to verify; null when OpenSSL refuses.
+DigestContext prepare_signature(EVP_PKEY& key, Algorithm algorithm) {
+  DigestContext context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* key_context = nullptr;  // belongs to `context`
+  if (!context || EVP_DigestVerifyInit_ex(context.get(), &key_context, digest_name(algorithm), nullptr, nullptr, &key,
+                                          nullptr) != 1) {
     return nullptr;
   }
-  return KeyHandle(key);
+  if (is_pss(algorithm) && !use_pss(key_context)) return nullptr;
+  return context;
 }
 
-OrReason<KeyHandle> make_rsa(const dom::object& jwk) {
-  auto n = base64url_member(jwk, "n", "key_modulus_malformed");
-  if (!n) return refuse(n.error());
-  auto e = base64url_member(jwk, "e", "key_exponent_malformed");
-  if (!e) return refuse(e.error());
-  // RFC 7518 2 (Base64urlUInt): the minimum number of octets, so no leading zero.
-  if (n->empty() || n->front() == '\0' || n->size() > kMaxRsaBits / 8) return refuse("key_modulus_malformed");
-  if (e->empty() || e->front() == '\0' || e->size() > kMaxExponentBytes) return refuse("key_exponent_malformed");
-
-  BigNumber modulus(BN_bin2bn(data_of(*n), static_cast<int>(n->size()), nullptr));
-  BigNumber exponent(BN_bin2bn(data_of(*e), static_cast<int>(e->size()), nullptr));
-  if (!modulus || !exponent) return refuse("key_out_of_memory");
-  if (BN_num_bits(modulus.get()) < kMinRsaBits) return refuse("key_modulus_too_short");
-  if (!BN_is_odd(modulus.get())) return refuse("key_modulus_even");
-  if (!BN_is_odd(exponent.get()) || BN_is_one(exponent.get())) return refuse("key_exponent_weak");
-
-  ParamBuilder builder(OSSL_PARAM_BLD_new());
-  if (!builder || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) != 1 ||
-      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get()) != 1) {
-    return refuse("key_out_of_memory");
-  }
-  KeyHandle key = key_from_params("RSA", builder.get());
-  if (!key) return refuse("key_rejected_by_openssl");
-  return key;
+MacContext prepare_mac(std::string_view secret, Algorithm algorithm) {
+  Mac hmac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+  if (!hmac) return nullptr;
+  MacContext context(EVP_MAC_CTX_new(hmac.get()));
+  std::string digest = digest_name(algorithm);  // the parameter wants it writable
+  std::array params{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+                    OSSL_PARAM_construct_end()};
+  if (!context || EVP_MAC_init(context.get(), data_of(secret), secret.size(), params.data()) != 1) return nullptr;
+  return context;
 }
 
-OrReason<KeyHandle> make_p256(const dom::object& jwk) {
-  auto x = base64url_member(jwk, "x", "key_coordinate_malformed");
-  if (!x) return refuse(x.error());
-  auto y = base64url_member(jwk, "y", "key_coordinate_malformed");
-  if (!y) return refuse(y.error());
-  if (x->size() != kCoordinateBytes || y->size() != kCoordinateBytes) return refuse("key_coordinate_malformed");
-
-  std::string point = '\x04' + *x + *y;  // SEC 1 2.3.3, uncompressed
-  ParamBuilder builder(OSSL_PARAM_BLD_new());
-  if (!builder || OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) != 1 ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1) {
-    return refuse("key_out_of_memory");
-  }
-  KeyHandle key = key_from_params("EC", builder.get());
-  if (!key) return refuse("key_point_off_curve");
-  KeyContext check(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
-  if (!check || EVP_PKEY_public_check(check.get()) != 1) return refuse("key_point_off_curve");
-  return key;
-}
-
-OrReason<KeyHandle> make_ed25519(const dom::object& jwk) {
-  auto x = base64url_member(jwk, "x", "key_coordinate_malformed");
-  if (!x) return refuse(x.error());
-  if (x->size() != kCoordinateBytes) return refuse("key_coordinate_malformed");
-  KeyHandle key(EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, data_of(*x), x->size()));
-  if (!key) return refuse("key_rejected_by_openssl");
-  return key;
-}
-
-struct Shape {
-  KeyType type;
-  Algorithm algorithm;  // what a key of this type verifies when it has no `alg`
-};
-
-OrReason<Shape> shape_of(const dom::object& jwk) {
-  std::string_view kty;
-  if (jwk.at_key("kty").get(kty) != simdjson::SUCCESS) return refuse("key_type_missing");
-  if (kty == "RSA") return Shape{KeyType::rsa, Algorithm::RS256};
-  std::string_view crv;
-  if (kty != "EC" && kty != "OKP") return refuse("key_type_unsupported");
-  if (jwk.at_key("crv").get(crv) != simdjson::SUCCESS) return refuse("key_curve_missing");
-  if (kty == "EC" && crv == "P-256") return Shape{KeyType::ec_p256, Algorithm::ES256};
-  if (kty == "OKP" && crv == "Ed25519") return Shape{KeyType::ed25519, Algorithm::EdDSA};
-  return refuse("key_curve_unsupported");
-}
-
-bool algorithm_fits(KeyType type, Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::RS256: return type == KeyType::rsa;
-    case Algorithm::ES256: return type == KeyType::ec_p256;
-    case Algorithm::EdDSA: return type == KeyType::ed25519;
-  }
-  return false;
-}
-
-// What the JWK says it may be used for (RFC 7517 4.2 to 4.4): its algorithm, or why it verifies no signature.
-OrReason<Algorithm> purpose_of(const dom::object& jwk, const Shape& shape) {
-  auto use = optional_string(jwk, "use", "key_use_malformed");
-  if (!use) return refuse(use.error());
-  if (*use && **use != "sig") return refuse("key_not_for_signatures");
-  if (!key_ops_allow_verify(jwk)) return refuse("key_not_for_verifying");
-  auto name = optional_string(jwk, "alg", "key_algorithm_malformed");
-  if (!name) return refuse(name.error());
-  if (!*name) return shape.algorithm;
-  auto algorithm = parse_algorithm(**name);
-  if (!algorithm) return refuse("key_algorithm_unsupported");
-  if (!algorithm_fits(shape.type, *algorithm)) return refuse("key_algorithm_contradicts_type");
-  return *algorithm;
-}
-
-OrReason<KeyHandle> make_handle(const dom::object& jwk, KeyType type) {
-  switch (type) {
-    case KeyType::rsa: return make_rsa(jwk);
-    case KeyType::ec_p256: return make_p256(jwk);
-    case KeyType::ed25519: return make_ed25519(jwk);
-  }
-  return refuse("key_type_unsupported");
+// The order of the key's curve, big-endian without leading zeros; empty when there is none.
+std::string order_of(const EVP_PKEY& key) {
+  BIGNUM* value = nullptr;
+  if (EVP_PKEY_get_bn_param(&key, OSSL_PKEY_PARAM_EC_ORDER, &value) != 1) return {};
+  BigNumber order(value);
+  std::string bytes(static_cast<std::size_t>(BN_num_bytes(value)), '\0');
+  BN_bn2bin(value, reinterpret_cast<unsigned char*>(bytes.data()));
+  return bytes;
 }
 
 }  // namespace
 
-void PublicKey::Free::operator()(evp_pkey_st* key) const noexcept { EVP_PKEY_free(key); }
+void VerificationKey::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
+void VerificationKey::Free::operator()(evp_mac_ctx_st* context) const noexcept { EVP_MAC_CTX_free(context); }
 
-std::expected<PublicKey, std::string_view> make_public_key(const dom::element& jwk_element) {
+bool VerificationKey::verifies(std::string_view message, std::string_view signature) const {
+  if (signature.size() != signature_bytes_) return false;
   ErrorQueueGuard guard;
-  dom::object jwk;
-  if (jwk_element.get(jwk) != simdjson::SUCCESS) return refuse("key_not_an_object");
-  if (has_secret_material(jwk_element)) return refuse("key_not_public");
-  auto kid = optional_string(jwk, "kid", "key_id_malformed");
-  if (!kid) return refuse(kid.error());
-  if (*kid && (*kid)->size() > kMaxKidBytes) return refuse("key_id_too_long");
-  auto shape = shape_of(jwk);
-  if (!shape) return refuse(shape.error());
-  auto algorithm = purpose_of(jwk, *shape);
-  if (!algorithm) return refuse(algorithm.error());
-  auto handle = make_handle(jwk, shape->type);
-  if (!handle) return refuse(handle.error());
-  return PublicKey(PublicKey::Handle(handle->release()), shape->type, *algorithm, std::string(kid->value_or("")));
+  if (mac_) return verifies_mac(message, signature);
+  if (order_.empty()) return verifies_signature(message, signature);
+  auto der = ecdsa_to_der(signature, order_);
+  return der && verifies_signature(message, *der);
 }
 
-std::expected<PublicKey, std::string_view> parse_jwk(std::string_view json) {
-  dom::parser parser;
-  dom::element document;
-  auto refusal = parse_strict_json(parser, json, {.max_bytes = kMaxJwkBytes}, document);
-  if (!refusal.empty()) return refuse(refusal);
-  return make_public_key(document);
+bool VerificationKey::verifies_signature(std::string_view message, std::string_view signature) const {
+  DigestContext context(EVP_MD_CTX_new());
+  return context && EVP_MD_CTX_copy_ex(context.get(), signature_.get()) == 1 &&
+         EVP_DigestVerify(context.get(), data_of(signature), signature.size(), data_of(message), message.size()) == 1;
 }
 
-bool has_secret_material(const dom::element& jwk_element) {
-  dom::object jwk;
-  if (jwk_element.get(jwk) != simdjson::SUCCESS) return false;
-  std::string_view kty;
-  if (jwk.at_key("kty").get(kty) == simdjson::SUCCESS && kty == "oct") return true;
-  // RFC 7518 6.2.2, 6.3.2, 6.4.1 and RFC 8037 2.
-  constexpr std::array<std::string_view, 8> kSecretMembers{"k", "d", "p", "q", "dp", "dq", "qi", "oth"};
-  return std::any_of(kSecretMembers.begin(), kSecretMembers.end(),
-                     [&](std::string_view name) { return has_member(jwk, name); });
+bool VerificationKey::verifies_mac(std::string_view message, std::string_view mac) const {
+  MacContext context(EVP_MAC_CTX_dup(mac_.get()));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> expected{};
+  std::size_t size = 0;
+  return context && EVP_MAC_update(context.get(), data_of(message), message.size()) == 1 &&
+         EVP_MAC_final(context.get(), expected.data(), &size, expected.size()) == 1 && size == mac.size() &&
+         CRYPTO_memcmp(expected.data(), mac.data(), size) == 0;
+}
+
+std::expected<VerificationKey, std::string_view> make_verification_key(EVP_PKEY& key, Algorithm algorithm,
+                                                                       std::string kid) {
+  ErrorQueueGuard guard;
+  VerificationKey made(algorithm, std::move(kid));
+  switch (made.type()) {
+    case KeyType::rsa: made.signature_bytes_ = static_cast<std::size_t>(EVP_PKEY_get_size(&key)); break;
+    case KeyType::ec_p256:
+    case KeyType::ec_p384:
+    case KeyType::ec_p521:
+      made.order_ = order_of(key);
+      made.signature_bytes_ = 2 * made.order_.size();
+      break;
+    case KeyType::ed25519: made.signature_bytes_ = kEd25519SignatureBytes; break;
+    case KeyType::secret: return refuse("key_for_another_algorithm");
+  }
+  made.signature_.reset(prepare_signature(key, algorithm).release());
+  if (!made.signature_ || made.signature_bytes_ == 0) return refuse("key_rejected_by_openssl");
+  return made;
+}
+
+std::expected<VerificationKey, std::string_view> make_secret_key(std::string_view secret, Algorithm algorithm) {
+  if (!is_symmetric(algorithm)) return refuse("secret_for_another_algorithm");
+  if (secret.size() < traits_of(algorithm).hash_bytes) return refuse("secret_too_short");
+  ErrorQueueGuard guard;
+  VerificationKey made(algorithm, {});
+  made.signature_bytes_ = traits_of(algorithm).hash_bytes;
+  made.mac_.reset(prepare_mac(secret, algorithm).release());
+  if (!made.mac_) return refuse("key_rejected_by_openssl");
+  return made;
 }
 
 }  // namespace lotagate::jose
