@@ -5,6 +5,7 @@
 
 #include "access/claims.h"
 #include "base/check.h"
+#include "base/text.h"
 #include "jose/jws.h"
 
 namespace lotagate::access {
@@ -12,6 +13,15 @@ namespace {
 
 std::unexpected<Error> invalid(std::string_view reason) {
   return fail(ErrorCode::invalid_token, Origin::downstream, reason);
+}
+
+// RFC 7515 4.1.9: a media type, whose "application/" may be left out; media types have no case.
+bool is_type(std::string_view given, std::string_view wanted) {
+  constexpr std::string_view kPrefix = "application/";
+  if (given.size() > kPrefix.size() && iequals(given.substr(0, kPrefix.size()), kPrefix)) {
+    given.remove_prefix(kPrefix.size());
+  }
+  return iequals(given, wanted);
 }
 
 }  // namespace
@@ -27,41 +37,50 @@ void Authenticator::replace_keys(std::shared_ptr<const KeyRing> ring) {
   for (std::size_t i = 0; i < key_versions_.size(); ++i) key_versions_[i] = ring_->issuers[i].version;
 }
 
-Result<const Principal*> Authenticator::authenticate(std::string_view token, WallTime now) {
+Result<PrincipalRef> Authenticator::authenticate(std::string_view token, WallTime now) {
   if (token.size() > settings_.max_token_bytes) return invalid("token_too_large");
-  if (const Principal* cached = cache_.find(token, now, key_versions_)) return cached;
+  if (PrincipalRef cached = cache_.find(token, now, key_versions_)) return cached;
   return authenticate_uncached(token, now);
 }
 
 std::optional<std::uint32_t> Authenticator::take_refetch_request() { return std::exchange(refetch_, std::nullopt); }
 
-Result<const Principal*> Authenticator::authenticate_uncached(std::string_view token, WallTime now) {
+Result<PrincipalRef> Authenticator::authenticate_uncached(std::string_view token, WallTime now) {
   auto jws = jose::parse_compact_jws(token, settings_.max_token_bytes);
   if (!jws) return invalid(jws.error());
   auto claims = parse_claims(jws->payload, settings_.max_token_bytes);
   if (!claims) return invalid(claims.error());
-  TRY(issuer_index, select_issuer(*claims));
+  TRY(issuer_index, select_issuer(claims->registered().issuer));
   const IssuerSettings& issuer = settings_.issuers[issuer_index];
-  if (std::find(issuer.algorithms.begin(), issuer.algorithms.end(), jws->algorithm) == issuer.algorithms.end()) {
+  if (std::ranges::find(issuer.algorithms, jws->algorithm) == issuer.algorithms.end()) {
     return invalid("algorithm_not_allowed");
   }
+  if (!issuer.type.empty() && !is_type(jws->typ, issuer.type)) return invalid("header_typ_mismatch");
   TRY_VOID(verify(*jws, issuer_index));
   ClaimRules rules{.issuer = issuer.issuer, .audiences = issuer.audiences, .clock_skew = settings_.clock_skew};
-  TRY_VOID(check_claims(*claims, rules, now));
-
-  verified_ = Principal{.subject = std::move(claims->subject),
-                        .issuer = issuer.issuer,
-                        .tenant = std::move(claims->tenant),
-                        .expires = claims->expires,
-                        .issuer_index = issuer_index};
+  TRY_VOID(check_claims(claims->registered(), rules, now));
+  TRY(principal, make_principal(*claims, issuer_index));
   // Within the skew after exp a token is still good, but verified anew each time: no stored verdict outlives exp.
-  if (now < verified_.expires) cache_.insert(token, verified_, key_versions_[issuer_index]);
-  return &verified_;
+  if (now < principal->expires) cache_.insert(token, principal, key_versions_[issuer_index]);
+  return principal;
 }
 
-Result<std::uint32_t> Authenticator::select_issuer(const Claims& claims) const {
+Result<PrincipalRef> Authenticator::make_principal(const ClaimSet& claims, std::uint32_t issuer_index) const {
+  const IssuerSettings& issuer = settings_.issuers[issuer_index];
+  auto present = [&](const std::string& path) { return claims.has(path); };
+  if (!std::ranges::all_of(issuer.required_claims, present)) return invalid("claim_required_missing");
+  Principal principal{.subject = issuer.subject_prefix + claims.registered().subject,
+                      .issuer = issuer.issuer,
+                      .expires = claims.registered().expires,
+                      .issuer_index = issuer_index};
+  auto read = read_rights(claims, issuer.rights, settings_.role_permissions, principal);
+  if (!read) return invalid(read.error());
+  return PrincipalRef(std::move(principal));
+}
+
+Result<std::uint32_t> Authenticator::select_issuer(std::string_view name) const {
   for (std::size_t i = 0; i < settings_.issuers.size(); ++i) {
-    if (settings_.issuers[i].issuer == claims.issuer) return static_cast<std::uint32_t>(i);
+    if (settings_.issuers[i].issuer == name) return static_cast<std::uint32_t>(i);
   }
   return invalid("claim_iss_unknown");
 }

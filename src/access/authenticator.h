@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/issued_rights.h"
 #include "access/key_ring.h"
 #include "access/principal.h"
 #include "access/token_cache.h"
@@ -22,12 +23,18 @@ struct CompactJws;
 
 namespace lotagate::access {
 
-struct Claims;
+class ClaimSet;
 
 struct IssuerSettings {
   std::string issuer;
   std::vector<std::string> audiences;       // empty: `aud` is not checked
   std::vector<jose::Algorithm> algorithms;  // at least one
+  // Required `typ` of the header (RFC 8725 3.11), compared without case and "application/"; empty: any.
+  std::string type{};
+  std::vector<std::string> required_claims{};  // paths (ClaimSet::has) beside `iss`, `sub` and `exp`
+  // Put before `sub`, so that users of two issuers are never taken for each other.
+  std::string subject_prefix{};
+  RightsClaims rights{};
 };
 
 struct AuthenticationSettings {
@@ -35,6 +42,7 @@ struct AuthenticationSettings {
   seconds clock_skew{30};
   std::size_t max_token_bytes = 8 * 1024;
   std::size_t cache_bytes = 16 * 1024 * 1024;
+  std::vector<RolePermissions> role_permissions{};
 };
 
 class Authenticator {
@@ -49,10 +57,10 @@ class Authenticator {
   // whose version differs stop counting at once.
   void replace_keys(std::shared_ptr<const KeyRing> ring);
 
-  // `token` is the text after "Bearer ". The principal is valid until the next call. Errors, with a static reason for
-  // the log: invalid_token and expired_token (origin downstream), keys_unavailable (origin internal) when the issuer's
-  // keys were never fetched. The token's unverified `iss` only selects the configured issuer it must then prove.
-  Result<const Principal*> authenticate(std::string_view token, WallTime now);
+  // `token` is the text after "Bearer ". Errors, with a static reason for the log: invalid_token and expired_token
+  // (origin downstream), keys_unavailable (origin internal) when the issuer's keys were never fetched. The token's
+  // unverified `iss` only selects the configured issuer it must then prove.
+  Result<PrincipalRef> authenticate(std::string_view token, WallTime now);
 
   // The issuer whose keys lacked what a token asked for since the last call: its set may be older than a rotation.
   // The caller bounds how often it fetches (anyone can send an unknown kid).
@@ -62,15 +70,15 @@ class Authenticator {
   const TokenCacheCounters& counters() const { return cache_.counters(); }
 
  private:
-  Result<std::uint32_t> select_issuer(const Claims& claims) const;
+  Result<std::uint32_t> select_issuer(std::string_view name) const;
   Result<void> verify(const jose::CompactJws& jws, std::uint32_t issuer_index);
-  Result<const Principal*> authenticate_uncached(std::string_view token, WallTime now);
+  Result<PrincipalRef> authenticate_uncached(std::string_view token, WallTime now);
+  Result<PrincipalRef> make_principal(const ClaimSet& claims, std::uint32_t issuer_index) const;
 
   AuthenticationSettings settings_;
   std::shared_ptr<const KeyRing> ring_;
   std::vector<std::uint64_t> key_versions_;  // of ring_, side by side for the cache
   TokenCache cache_;
-  Principal verified_;  // the last principal that did not come from the cache
   std::optional<std::uint32_t> refetch_;
 };
 

@@ -84,12 +84,6 @@ std::string_view read_identity(const dom::object& object, Claims& claims) {
   auto subject_text = identity(*subject, "claim_sub_malformed");
   if (!subject_text) return subject_text.error();
   claims.subject = *std::move(subject_text);
-
-  auto tenant = member(object, "tenant");
-  if (!tenant) return {};
-  auto tenant_text = identity(*tenant, "claim_tenant_malformed");
-  if (!tenant_text) return tenant_text.error();
-  claims.tenant = *std::move(tenant_text);
   return {};
 }
 
@@ -117,17 +111,68 @@ bool audience_matches(const Claims& claims, std::span<const std::string> wanted)
   });
 }
 
+// The member at `path`; see ClaimSet::has.
+std::optional<dom::element> member_at(dom::object object, std::string_view path) {
+  while (true) {
+    auto whole = member(object, path);
+    if (whole) return whole->is_null() ? std::nullopt : whole;
+    auto dot = path.find('.');
+    if (dot == path.npos) return std::nullopt;
+    auto first = member(object, path.substr(0, dot));
+    if (!first || first->get(object) != simdjson::SUCCESS) return std::nullopt;
+    path.remove_prefix(dot + 1);
+  }
+}
+
+std::optional<std::string> text_of(const dom::element& value, ClaimSet::Scalars scalars) {
+  std::string_view text;
+  if (value.get(text) == simdjson::SUCCESS) return std::string(text);
+  bool scalar = value.is_number() || value.is_bool();
+  if (scalars == ClaimSet::Scalars::strings || !scalar) return std::nullopt;
+  return simdjson::minify(value);
+}
+
 }  // namespace
 
-std::expected<Claims, std::string_view> parse_claims(std::string_view payload, std::size_t max_bytes) {
+struct ClaimSet::Document {
   dom::parser parser;
-  dom::element document;
-  auto refusal = jose::parse_strict_json(parser, payload, {.max_bytes = max_bytes}, document);
-  if (!refusal.empty()) return refuse(refusal);
   dom::object object;
+};
+
+ClaimSet::ClaimSet(std::unique_ptr<Document> document) : document_(std::move(document)) {}
+ClaimSet::~ClaimSet() = default;
+ClaimSet::ClaimSet(ClaimSet&&) noexcept = default;
+ClaimSet& ClaimSet::operator=(ClaimSet&&) noexcept = default;
+
+bool ClaimSet::has(std::string_view path) const { return member_at(document_->object, path).has_value(); }
+
+ClaimSet::Kind ClaimSet::read(std::string_view path, Scalars scalars, std::vector<std::string>& texts) const {
+  auto value = member_at(document_->object, path);
+  if (!value) return Kind::absent;
+  dom::array list;
+  if (value->get(list) != simdjson::SUCCESS) {
+    auto text = text_of(*value, scalars);
+    if (!text) return Kind::malformed;
+    texts.push_back(*std::move(text));
+    return Kind::texts;
+  }
+  for (dom::element element : list) {
+    auto text = text_of(element, scalars);
+    if (!text) return Kind::malformed;
+    texts.push_back(*std::move(text));
+  }
+  return Kind::texts;
+}
+
+std::expected<ClaimSet, std::string_view> parse_claims(std::string_view payload, std::size_t max_bytes) {
+  ClaimSet set(std::make_unique<ClaimSet::Document>());
+  dom::element document;
+  auto refusal = jose::parse_strict_json(set.document_->parser, payload, {.max_bytes = max_bytes}, document);
+  if (!refusal.empty()) return refuse(refusal);
+  dom::object& object = set.document_->object;
   if (document.get(object) != simdjson::SUCCESS) return refuse("claims_not_an_object");
 
-  Claims claims;
+  Claims& claims = set.registered_;
   refusal = read_identity(object, claims);
   if (!refusal.empty()) return refuse(refusal);
   refusal = read_times(object, claims);
@@ -135,7 +180,7 @@ std::expected<Claims, std::string_view> parse_claims(std::string_view payload, s
   auto audiences = read_audiences(object);
   if (!audiences) return refuse(audiences.error());
   claims.audiences = *std::move(audiences);
-  return claims;
+  return set;
 }
 
 Result<void> check_claims(const Claims& claims, const ClaimRules& rules, WallTime now) {

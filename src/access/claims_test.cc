@@ -24,7 +24,7 @@ std::string with(std::string_view more) {
 Claims claims_of(std::string_view json) {
   auto claims = parse_claims(json, kMax);
   EXPECT_TRUE(claims) << json << ": " << claims.error();
-  return claims ? *claims : Claims{};
+  return claims ? claims->registered() : Claims{};
 }
 
 const std::vector<std::string> kAudiences{"lotabots", "other"};
@@ -36,15 +36,47 @@ std::string_view verdict(std::string_view json, std::int64_t now_s, std::span<co
 }
 
 TEST(Claims, AreReadAsValues) {
-  auto claims = claims_of(with(R"(,"aud":["a","b"],"nbf":1000,"iat":999.5,"tenant":"t-1","scope":"x")"));
+  auto claims = claims_of(with(R"(,"aud":["a","b"],"nbf":1000,"iat":999.5,"scope":"x")"));
   EXPECT_EQ(claims.issuer, "https://i");
   EXPECT_EQ(claims.subject, "u-1");
-  EXPECT_EQ(claims.tenant, "t-1");
   EXPECT_EQ(claims.audiences, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(claims.expires, at(2000));
   EXPECT_EQ(claims.not_before, at(1000));
   EXPECT_EQ(claims.issued_at, at(999) + milliseconds(500));
-  EXPECT_EQ(claims_of(with("")).tenant, "");
+}
+
+TEST(Claims, AreFoundByTheirPaths) {
+  auto set = parse_claims(with(R"(,"realm_access":{"roles":["a","b"],"none":null},"a.b":"whole","a":{"b":"nested"},)"
+                               R"("https://x.example/roles":["x"],"n":7,"t":true,"mixed":["a",1],"o":{"p":{}})"),
+                          kMax);
+  ASSERT_TRUE(set);
+  using Kind = ClaimSet::Kind;
+  using Scalars = ClaimSet::Scalars;
+  struct Case {
+    std::string_view path;
+    Scalars scalars;
+    Kind kind;
+    std::vector<std::string> texts;
+  };
+  for (const Case& c :
+       {Case{"realm_access.roles", Scalars::strings, Kind::texts, {"a", "b"}},
+        Case{"a.b", Scalars::strings, Kind::texts, {"whole"}},
+        Case{"https://x.example/roles", Scalars::strings, Kind::texts, {"x"}},
+        Case{"realm_access.none", Scalars::strings, Kind::absent, {}},
+        Case{"realm_access.roles.0", Scalars::strings, Kind::absent, {}},
+        Case{"iss.x", Scalars::strings, Kind::absent, {}}, Case{"realm_access", Scalars::any, Kind::malformed, {}},
+        Case{"n", Scalars::strings, Kind::malformed, {}}, Case{"n", Scalars::any, Kind::texts, {"7"}},
+        Case{"t", Scalars::any, Kind::texts, {"true"}}, Case{"mixed", Scalars::any, Kind::texts, {"a", "1"}},
+        Case{"", Scalars::any, Kind::absent, {}}, Case{".", Scalars::any, Kind::absent, {}}}) {
+    std::vector<std::string> texts;
+    EXPECT_EQ(set->read(c.path, c.scalars, texts), c.kind) << c.path;
+    if (c.kind == Kind::texts) {
+      EXPECT_EQ(texts, c.texts) << c.path;
+    }
+    EXPECT_EQ(set->has(c.path), c.kind != Kind::absent) << c.path;
+  }
+  std::vector<std::string> texts;
+  EXPECT_EQ(set->read("mixed", Scalars::strings, texts), Kind::malformed);
 }
 
 TEST(Claims, RequiredOnesAreRequired) {
@@ -57,7 +89,7 @@ TEST(Claims, RequiredOnesAreRequired) {
   EXPECT_EQ(refusal(with(R"(,"exp":3000)")), "json_duplicate_member");
 }
 
-TEST(Claims, SubjectAndTenantFitAHeaderField) {
+TEST(Claims, TheSubjectFitsAHeaderField) {
   auto subject = [](std::string_view value) {
     return refusal(R"({"iss":"i","exp":1,"sub":)" + std::string(value) + "}");
   };
@@ -68,9 +100,6 @@ TEST(Claims, SubjectAndTenantFitAHeaderField) {
         std::string("\"\xC3\xA9\""), std::string(R"("\u007f")")}) {
     EXPECT_EQ(subject(bad), "claim_sub_malformed") << bad;
   }
-  EXPECT_EQ(refusal(with(R"(,"tenant":7)")), "claim_tenant_malformed");
-  EXPECT_EQ(refusal(with(R"(,"tenant":"")")), "claim_tenant_malformed");
-  EXPECT_EQ(refusal(with(R"(,"tenant":"a\nb")")), "claim_tenant_malformed");
 }
 
 TEST(Attack, J12_NumericDatesAreNumbers) {

@@ -1,38 +1,62 @@
-// Whether a user's permissions suffice for a method on a route. Denies by default.
+// Whether a caller may do what it asks for. Denies by default.
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "access/access_grant.h"
 #include "base/result.h"
 
 namespace lotagate::access {
 
-struct AccessGrant;
+struct Principal;
 
-// Permissions one method needs, all of them; the method "*" stands for every method without an entry of its own.
-struct MethodPermissions {
+// What one method needs; the method "*" stands for every method without a rule of its own. Every part that is not empty
+// must be met.
+struct MethodRule {
   std::string method;
-  std::vector<std::string> permissions;
+  std::vector<std::string> all{};     // permissions, each of them
+  std::vector<std::string> any{};     // permissions, at least one of them
+  std::vector<std::string> roles{};   // at least one of them
+  std::vector<std::string> scopes{};  // of the token, each of them
+  // Permissions that together let a caller act on what is not its own; empty: nobody may.
+  std::vector<std::string> owner_or{};
 };
 
-// Compiled from a route's `require`; empty when the route has none.
+// Compiled from a route's `require` and path.
 struct Requirement {
-  std::vector<MethodPermissions> methods;
-  bool empty() const { return methods.empty(); }
-  // The permissions that `method` needs; null: it is not among what is allowed.
-  const std::vector<std::string>* find(std::string_view method) const;
+  std::vector<MethodRule> methods{};  // empty: any caller
+  bool owned = false;                 // the path names a {subject}, who must be the caller
+  bool empty() const { return methods.empty() && !owned; }
+  // The rule for `method`; null: it is not among what is allowed.
+  const MethodRule* find(std::string_view method) const;
 };
 
-// Error: what is wrong, for the configuration's message: a method that is no token or named twice, no permission at
-// all, a permission that is not "resource:action".
-std::expected<Requirement, std::string> compile_requirement(std::span<const MethodPermissions> methods);
+// Error: what is wrong, for the configuration's message: a method that is no token or named twice, a rule that asks
+// for nothing, a permission that is not "resource:action".
+std::expected<Requirement, std::string> compile_requirement(std::span<const MethodRule> methods, bool owned);
 
-// Error: forbidden, with the static reasons unknown_user, disabled_user and missing_permission. An empty requirement
-// takes any known user that is not disabled; a method that a non-empty one does not name is denied.
-Result<void> authorize(const Requirement& requirement, std::string_view method, const AccessGrant& grant);
+// Whom a decision is about, and everything it may rest on. Views.
+struct Standing {
+  std::string_view subject;
+  std::string_view path_subject = {};         // what stands for {subject} in the path, decoded
+  const Principal* token = nullptr;           // null: came with an API key
+  const AccessGrant* user = nullptr;          // null: the User Management Service does not know this issuer's users
+  std::optional<TextList> key_permissions{};  // of the API key that was shown
+};
+
+// Whether the caller is somebody at all. Errors, with static reasons: forbidden (unknown_user, disabled_user),
+// invalid_token (session_ended).
+Result<void> check_standing(const Standing& standing);
+
+// Error: forbidden, with the static reasons method_not_permitted, missing_permission, missing_role, missing_scope and
+// not_owner. A permission counts if the User Management Service or the token gives it; with an API key only if the key
+// has it as well. Where a rule is met by something other than a permission (a role, owning), an API key must hold
+// "*:*": what it may do is said in permissions alone. It has no scopes.
+Result<void> authorize(const Requirement& requirement, std::string_view method, const Standing& standing);
 
 }  // namespace lotagate::access

@@ -35,16 +35,19 @@ std::size_t heap_bytes(const std::string& text) { return text.capacity() + kAllo
 }  // namespace
 
 struct TokenCache::Entry {
-  Entry(std::string_view token_text, const Principal& verified, std::uint64_t version)
-      : token(token_text), principal(verified), key_version(version) {}
+  Entry(std::string_view token_text, PrincipalRef verified, std::uint64_t version)
+      : token(token_text), principal(std::move(verified)), key_version(version) {}
 
+  // What a request still holds after an eviction is not the cache's any more.
   std::size_t bytes() const {
-    return sizeof(Entry) + kAllocationOverheadBytes + heap_bytes(token) + heap_bytes(principal.subject) +
-           heap_bytes(principal.issuer) + heap_bytes(principal.tenant);
+    const Principal& p = *principal;
+    return sizeof(Entry) + sizeof(Principal) + 2 * kAllocationOverheadBytes + heap_bytes(token) +
+           heap_bytes(p.subject) + heap_bytes(p.issuer) + heap_bytes(p.tenant) + heap_bytes(p.session) +
+           heap_bytes(p.roles) + heap_bytes(p.permissions) + heap_bytes(p.scopes) + heap_bytes(p.header_lines);
   }
 
   std::string token;
-  Principal principal;
+  PrincipalRef principal;
   std::uint64_t key_version;
   bool referenced = false;
 };
@@ -64,27 +67,28 @@ TokenCache::TokenCache(std::size_t max_bytes) : max_bytes_(max_bytes), seed_(pro
 
 TokenCache::~TokenCache() = default;
 
-const Principal* TokenCache::find(std::string_view token, WallTime now, std::span<const std::uint64_t> key_versions) {
-  if (buckets_.empty()) return nullptr;
+PrincipalRef TokenCache::find(std::string_view token, WallTime now, std::span<const std::uint64_t> key_versions) {
+  if (buckets_.empty()) return {};
   std::uint64_t hash = hash_token(token, seed_);
   Bucket& bucket = bucket_of(hash);
   for (std::size_t way = 0; way < kWays; ++way) {
     if (bucket.hashes[way] != hash) continue;
     Entry* entry = bucket.entries[way].get();
     if (entry == nullptr || entry->token != token) continue;
-    if (now >= entry->principal.expires || key_versions[entry->principal.issuer_index] != entry->key_version) {
+    const Principal& principal = *entry->principal;
+    if (now >= principal.expires || key_versions[principal.issuer_index] != entry->key_version) {
       evict(bucket, way);
       break;
     }
     entry->referenced = true;
     add(counters_.hits, 1);
-    return &entry->principal;
+    return entry->principal;
   }
   add(counters_.misses, 1);
-  return nullptr;
+  return {};
 }
 
-void TokenCache::insert(std::string_view token, const Principal& principal, std::uint64_t key_version) {
+void TokenCache::insert(std::string_view token, const PrincipalRef& principal, std::uint64_t key_version) {
   if (buckets_.empty()) return;
   auto entry = std::make_unique<Entry>(token, principal, key_version);
   std::size_t bytes = entry->bytes();

@@ -34,12 +34,12 @@ class TokenCache {
   TokenCache(const TokenCache&) = delete;
   TokenCache& operator=(const TokenCache&) = delete;
 
-  // The principal of a token stored earlier, valid until the next insert or find; null when unknown, at or past its
+  // The principal of a token stored earlier; null when unknown, at or past its
   // `expires`, or verified with keys of a version other than `key_versions[issuer_index]`. Allocates nothing.
-  const Principal* find(std::string_view token, WallTime now, std::span<const std::uint64_t> key_versions);
+  PrincipalRef find(std::string_view token, WallTime now, std::span<const std::uint64_t> key_versions);
 
   // Stores a verdict made with keys of `key_version`. Dropped when it alone exceeds the bound.
-  void insert(std::string_view token, const Principal& principal, std::uint64_t key_version);
+  void insert(std::string_view token, const PrincipalRef& principal, std::uint64_t key_version);
 
   const TokenCacheCounters& counters() const { return counters_; }
 

@@ -25,7 +25,8 @@ void token_cache_hit(benchmark::State& state) {
   auto all = tokens(static_cast<std::size_t>(state.range(0)));
   const std::vector<std::uint64_t> versions{1};
   for (const auto& token : all) {
-    cache.insert(token, {.subject = "u-1", .issuer = "https://i", .tenant = "", .expires = kNow + seconds(60)}, 1);
+    cache.insert(token, PrincipalRef(Principal{.subject = "u-1", .issuer = "https://i", .expires = kNow + seconds(60)}),
+                 1);
   }
   std::size_t next = 0;
   for (auto _ : state) {

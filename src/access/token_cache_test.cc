@@ -10,12 +10,9 @@ namespace {
 constexpr WallTime kNow{seconds(1000)};
 constexpr std::size_t kMegabyte = 1024 * 1024;
 
-Principal principal(std::string subject, std::uint32_t issuer_index = 0) {
-  return {.subject = std::move(subject),
-          .issuer = "https://i",
-          .tenant = "",
-          .expires = kNow + seconds(60),
-          .issuer_index = issuer_index};
+PrincipalRef principal(std::string subject, std::uint32_t issuer_index = 0, WallTime expires = kNow + seconds(60)) {
+  return PrincipalRef(Principal{
+      .subject = std::move(subject), .issuer = "https://i", .expires = expires, .issuer_index = issuer_index});
 }
 
 // As tokens are: what differs from one to the next shows in the signature, and that is the end.
@@ -29,7 +26,7 @@ TEST(TokenCache, FindsWhatWasStored) {
   TokenCache cache(kMegabyte);
   EXPECT_EQ(cache.find("t", kNow, kVersions), nullptr);
   cache.insert("t", principal("u"), 1);
-  const Principal* found = cache.find("t", kNow, kVersions);
+  PrincipalRef found = cache.find("t", kNow, kVersions);
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->subject, "u");
   EXPECT_EQ(cache.counters().hits, 1u);

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "access/issued_rights.h"
+#include "access/policy.h"
 #include "base/address.h"
 #include "base/clock.h"
 #include "jose/algorithm.h"
@@ -72,15 +74,26 @@ struct Jwks {                // exactly one of both
 };
 
 struct Issuer {
-  std::string issuer;
-  std::vector<std::string> audiences;
-  std::vector<jose::Algorithm> algorithms;  // at least one
-  Jwks jwks;
+  std::string issuer{};
+  std::vector<std::string> audiences{};
+  std::vector<jose::Algorithm> algorithms{};  // at least one
+  Jwks jwks{};
+  std::string secret{};                        // in place of jwks: content of `secret_file`, for HS256 to HS512
+  std::string type{};                          // required `typ`; empty: any
+  std::vector<std::string> required_claims{};  // paths
+  std::string subject_prefix{};                // put before `sub`
+  access::RightsClaims rights{};
+  bool user_management = true;  // its users are known there; the loader says false when there is none
+};
+
+struct ApiKeys {
+  std::string header = "X-API-Key";
 };
 
 struct Authentication {
   seconds clock_skew = seconds(30);  // at most 60
-  std::vector<Issuer> issuers;
+  std::vector<Issuer> issuers;       // at most 64
+  ApiKeys api_keys;
   std::size_t token_cache_bytes = 16 * 1024 * 1024;  // per worker
 };
 
@@ -104,12 +117,6 @@ struct RateLimit {
   bool report_only = false;
 };
 
-// Permissions a method needs; the method "*" stands for every method without an entry of its own.
-struct MethodRequirement {
-  std::string method;
-  std::vector<std::string> permissions;  // all of them
-};
-
 enum class ErrorMode : std::uint8_t { transform, passthrough };
 
 struct Route {
@@ -120,7 +127,10 @@ struct Route {
   std::vector<std::pair<std::string, std::string>> headers;  // name (lower case) and exact value, all must match
   std::size_t service = 0;                                   // index in Config::services
   bool is_public = false;
-  std::vector<MethodRequirement> require;
+  std::vector<access::MethodRule> require;
+  std::uint64_t issuers = ~std::uint64_t{0};  // whose tokens count: bit i stands for Authentication::issuers[i]
+  bool api_keys = false;
+  bool report_only = false;         // a refusal by `require` is counted and logged, not made
   std::vector<std::size_t> limits;  // indices in Config::rate_limits
   std::optional<std::uint64_t> max_body;
   ErrorMode errors = ErrorMode::transform;
@@ -147,6 +157,7 @@ struct Config {
   std::vector<Service> services;
   Authentication authentication;
   std::optional<UserManagement> user_management;
+  std::vector<access::RolePermissions> roles;  // `authorization.roles`: what roles of tokens stand for
   std::vector<RateLimit> rate_limits;
   RateLimitTable rate_limit_table;
   std::vector<Route> routes;

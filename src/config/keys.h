@@ -24,17 +24,22 @@ inline constexpr std::string_view kLimitsNames[] = {"head", "fields",    "target
                                                     "body", "body_rate", "connections", "connections_per_address"};
 inline constexpr std::string_view kServiceNames[] = {"endpoints", "timeouts"};
 inline constexpr std::string_view kServiceTimeoutsNames[] = {"connect", "first_byte", "between_bytes", "upgrade_idle"};
-inline constexpr std::string_view kAuthenticationNames[] = {"clock_skew", "token_cache", "issuers"};
-inline constexpr std::string_view kIssuerNames[] = {"issuer", "audiences", "algorithms", "jwks"};
+inline constexpr std::string_view kAuthenticationNames[] = {"clock_skew", "token_cache", "issuers", "api_keys"};
+inline constexpr std::string_view kApiKeysNames[] = {"header"};
+inline constexpr std::string_view kIssuerNames[] = {
+    "issuer",          "audiences",        "algorithms",      "jwks",         "secret_file", "typ",
+    "required_claims", "subject_prefix",   "user_management", "tenant_claim", "roles_claim", "permissions_claim",
+    "scopes_claim",    "claims_to_headers"};
 inline constexpr std::string_view kJwksNames[] = {"url", "file", "refresh", "max_stale"};
-inline constexpr std::string_view kAuthorizationNames[] = {"user_management"};
+inline constexpr std::string_view kAuthorizationNames[] = {"user_management", "roles"};
 inline constexpr std::string_view kUserManagementNames[] = {"url",       "token_file", "fresh_for",
                                                             "stale_for", "timeout",    "max_users"};
 inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
-inline constexpr std::string_view kRouteNames[] = {"name",    "path",          "host",    "methods", "headers",
-                                                   "service", "public",        "require", "limits",  "max_body",
-                                                   "errors",  "forward_token", "upgrade"};
+inline constexpr std::string_view kRouteNames[] = {
+    "name",   "path",     "host",   "methods",       "headers", "service", "public",   "require",
+    "limits", "max_body", "errors", "forward_token", "upgrade", "issuers", "api_keys", "report_only"};
+inline constexpr std::string_view kRequireNames[] = {"all", "any", "roles", "scopes", "owner_or"};
 inline constexpr std::string_view kAccessLogNames[] = {"file", "buffer"};
 
 inline constexpr KeyGroup kRootKeys{"", kRootNames};
@@ -45,6 +50,7 @@ inline constexpr KeyGroup kLimitsKeys{"limits.", kLimitsNames};
 inline constexpr KeyGroup kServiceKeys{"services.NAME.", kServiceNames};
 inline constexpr KeyGroup kServiceTimeoutsKeys{"services.NAME.timeouts.", kServiceTimeoutsNames};
 inline constexpr KeyGroup kAuthenticationKeys{"authentication.", kAuthenticationNames};
+inline constexpr KeyGroup kApiKeysKeys{"authentication.api_keys.", kApiKeysNames};
 inline constexpr KeyGroup kIssuerKeys{"authentication.issuers[].", kIssuerNames};
 inline constexpr KeyGroup kJwksKeys{"authentication.issuers[].jwks.", kJwksNames};
 inline constexpr KeyGroup kAuthorizationKeys{"authorization.", kAuthorizationNames};
@@ -52,11 +58,13 @@ inline constexpr KeyGroup kUserManagementKeys{"authorization.user_management.", 
 inline constexpr KeyGroup kRateLimitKeys{"rate_limits.NAME.", kRateLimitNames};
 inline constexpr KeyGroup kRateLimitTableKeys{"rate_limit_table.", kRateLimitTableNames};
 inline constexpr KeyGroup kRouteKeys{"routes[].", kRouteNames};
+inline constexpr KeyGroup kRequireKeys{"routes[].require.METHOD.", kRequireNames};
 inline constexpr KeyGroup kAccessLogKeys{"access_log.", kAccessLogNames};
 
-inline constexpr KeyGroup kAllKeys[] = {kRootKeys,      kListenerKeys,       kAdminKeys,           kTimeoutsKeys,
-                                        kLimitsKeys,    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys,
-                                        kIssuerKeys,    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys,
-                                        kRateLimitKeys, kRateLimitTableKeys, kRouteKeys,           kAccessLogKeys};
+inline constexpr KeyGroup kAllKeys[] = {
+    kRootKeys,    kListenerKeys,        kAdminKeys,          kTimeoutsKeys,  kLimitsKeys,
+    kServiceKeys, kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,   kIssuerKeys,
+    kJwksKeys,    kAuthorizationKeys,   kUserManagementKeys, kRateLimitKeys, kRateLimitTableKeys,
+    kRouteKeys,   kRequireKeys,         kAccessLogKeys};
 
 }  // namespace lotagate::config

@@ -25,10 +25,8 @@ Config read_config(Problems& problems, const YamlNode& root, const std::filesyst
   if (const YamlNode* node = map.find("limits")) read_limits(problems, *node, config.limits);
   if (const YamlNode* node = map.find("access_log")) read_access_log(problems, *node, folder, config.access_log);
   if (const YamlNode* node = map.require("services")) read_services(problems, *node, config.services);
-  if (const YamlNode* node = map.find("authentication"))
-    read_authentication(problems, *node, folder, config.authentication);
-  if (const YamlNode* node = map.find("authorization"))
-    read_authorization(problems, *node, folder, config.user_management);
+  if (const YamlNode* node = map.find("authorization")) read_authorization(problems, *node, folder, config);
+  if (const YamlNode* node = map.find("authentication")) read_authentication(problems, *node, folder, config);
   if (const YamlNode* node = map.find("rate_limits")) read_rate_limits(problems, *node, config.rate_limits);
   if (const YamlNode* node = map.find("rate_limit_table"))
     read_rate_limit_table(problems, *node, config.rate_limit_table);

@@ -3,82 +3,10 @@
 
 #include <string>
 
-#include "config/load.h"
-#include "config/test_folder.h"
+#include "config/test_load_errors.h"
 
 namespace lotagate::config {
 namespace {
-
-constexpr std::string_view kGood = R"(listeners:
-  - address: 127.0.0.1:8080
-admin: { address: 127.0.0.1:9901 }
-workers: auto
-timeouts: { header: 10s }
-limits: { head: 32KiB }
-services:
-  users: { endpoints: [ "http://127.0.0.1:7001" ] }
-  training: { endpoints: [ "http://127.0.0.1:7002" ] }
-authentication:
-  clock_skew: 30s
-  issuers:
-    - issuer: https://issuer.example
-      algorithms: [ RS256, ES256 ]
-      jwks: { url: "http://127.0.0.1:7001/jwks" }
-authorization:
-  user_management: { url: "http://127.0.0.1:7001", token_file: service.token }
-rate_limits:
-  per_user: { key: user, tokens: 100, refill: 50/s }
-routes:
-  - path: /api/users
-    service: users
-    require: { GET: users:read, "*": users:write }
-    limits: [ per_user ]
-  - { path: /login, methods: [ POST ], service: users, public: true }
-)";
-
-struct Change {
-  std::string_view from;
-  std::string_view to;
-};
-
-using Messages = std::vector<std::string>;  // "LINE:COLUMN message"
-
-class LoadErrors : public testing::Test {
- protected:
-  LoadErrors() {
-    folder_.write("service.token", "secret\n");
-    folder_.write("keys.json", kTestKeySet);
-  }
-
-  Messages errors_of(std::string_view text) {
-    Messages out;
-    auto config = load_config_text(text, folder_.path("gateway.yaml"));
-    if (config) return out;
-    for (const ConfigError& error : config.error()) {
-      EXPECT_EQ(error.file, folder_.path("gateway.yaml"));
-      out.push_back(std::to_string(error.line) + ":" + std::to_string(error.column) + " " + error.message);
-    }
-    EXPECT_FALSE(out.empty()) << "a failure without a message";
-    return out;
-  }
-
-  Messages errors(std::initializer_list<Change> changes) {
-    std::string text(kGood);
-    for (auto [from, to] : changes) {
-      auto at = text.find(from);
-      if (at == std::string::npos) {
-        ADD_FAILURE() << "not in the good file: " << from;
-        continue;
-      }
-      text.replace(at, from.size(), to);
-    }
-    return errors_of(text);
-  }
-
-  Messages errors(std::string_view from, std::string_view to) { return errors({{from, to}}); }
-
-  TestFolder folder_;
-};
 
 TEST_F(LoadErrors, TheGoodFileIsGood) { EXPECT_EQ(errors({}), Messages{}); }
 
@@ -228,7 +156,7 @@ TEST_F(LoadErrors, Identity) {
       (Messages{
           "14:21 `none` is not an algorithm that is accepted; known are RS256, RS384, RS512, PS256, PS384, PS512, "
           "ES256, ES384, ES512, EdDSA",
-          "14:27 `HS256` is not an algorithm that is accepted; did you mean `RS256`?",
+          "14:27 `HS256` needs a `secret_file`",
           "14:34 `rs256` is not an algorithm that is accepted; did you mean `RS256`?", "14:48 `RS256` is repeated"}));
   EXPECT_EQ(errors("url: \"http://127.0.0.1:7001/jwks\"", "url: ftp://x, refresh: 0, max_stale: 31d"),
             (Messages{"15:20 `ftp://x` is not a URL that begins with http:// or https://",
@@ -238,7 +166,11 @@ TEST_F(LoadErrors, Identity) {
   EXPECT_EQ(errors("      algorithms: [ RS256, ES256 ]",
                    "      algorithms: [ RS256 ]\n      jwks: { url: http://a }\n    - issuer: https://issuer.example\n "
                    "     algorithms: [ RS256 ]"),
-            (Messages{"16:15 the issuer `https://issuer.example` is given twice"}));
+            (Messages{"13:7 one of several issuers has to say its `subject_prefix`; `\"\"` if its users are those of "
+                      "another",
+                      "16:7 one of several issuers has to say its `subject_prefix`; `\"\"` if its users are those of "
+                      "another",
+                      "16:15 the issuer `https://issuer.example` is given twice"}));
   EXPECT_EQ(errors("http://127.0.0.1:7001\", token_file", "https://a/b\", token_file"),
             (Messages{"17:27 `https://a/b` uses https, which is not supported towards services yet; use http://"}));
   EXPECT_EQ(errors("token_file: service.token",
@@ -251,7 +183,8 @@ TEST_F(LoadErrors, Identity) {
             (Messages{"15:5 a protected route needs `authentication.issuers`; name one, or say `public: true`"}));
   EXPECT_EQ(
       errors("authorization:\n  user_management: { url: \"http://127.0.0.1:7001\", token_file: service.token }\n", ""),
-      (Messages{"21:5 `require` needs `authorization.user_management`, which knows who holds permissions"}));
+      (Messages{"21:5 `require` needs `authorization.user_management`, which knows who holds permissions, or an "
+                "issuer with a `roles_claim` or `permissions_claim`"}));
 }
 
 TEST_F(LoadErrors, Files) {
@@ -336,7 +269,7 @@ TEST_F(LoadErrors, Routes) {
   EXPECT_EQ(errors("path: /login", "path: /login, headers: []"),
             (Messages{"25:30 expected a map of 1 to 16 header names and values, found a list"}));
   EXPECT_EQ(errors("public: true", "public: true, require: a:b"),
-            (Messages{"25:70 a public route cannot `require` permissions: nobody is known there"}));
+            (Messages{"25:70 a public route cannot have `require`: nobody is known there"}));
   EXPECT_EQ(errors("public: true", "public: true, errors: pass, max_body: 10, forward_token: 1"),
             (Messages{"25:78 expected one of transform, passthrough, found `pass`",
                       "25:94 `10` has no unit; write for example `10MiB` (B, KiB, MiB, GiB, KB, MB or GB)",

@@ -33,10 +33,27 @@ authentication:
       audiences: [ one, two ]
       algorithms: [ EdDSA, RS256 ]
       jwks: { url: "https://issuer.example/jwks?x=1", refresh: 1m, max_stale: 2h }
+      subject_prefix: ""
+      typ: at+jwt
+      required_claims: [ sid, realm_access.roles ]
+      tenant_claim: org.id
+      roles_claim: realm_access.roles
+      permissions_claim: https://x.example/permissions
+      scopes_claim: scp
+      claims_to_headers: { email: X-Auth-Email, "https://x.example/groups": x-user-groups }
     - issuer: https://other.example
       algorithms: [ ES256 ]
       jwks: { file: keys/other.json }
+      subject_prefix: "other|"
+      user_management: false
+    - issuer: https://shared.example
+      audiences: [ one ]
+      algorithms: [ HS256, HS384 ]
+      secret_file: shared.secret
+      subject_prefix: "shared:"
+  api_keys: { header: Api-Key }
 authorization:
+  roles: { trainer: [ models:write, "gpu:*" ] }
   user_management:
     url: "http://127.0.0.1:7001"
     token_file: service.token
@@ -62,6 +79,14 @@ routes:
     forward_token: true
   - { path: /api/v1/users, service: users, require: users:read, upgrade: [ websocket ] }
   - { path: /api/v1/users, methods: [ OPTIONS ], service: users, public: true }
+  - path: /api/v1/users/{subject}/keys
+    service: users
+    issuers: [ https://shared.example, https://issuer.example ]
+    api_keys: true
+    report_only: true
+    require:
+      GET: { owner_or: users:read }
+      "*": { all: keys:write, any: [ users:write, users:admin ], roles: admin, scopes: [ a, b ], owner_or: users:admin }
 access_log: { file: logs/access.log, buffer: 64KiB }
 )";
 
@@ -74,6 +99,7 @@ class Load : public testing::Test {
   Load() {
     folder_.write("service.token", "  secret-token\r\n");
     folder_.write("keys/other.json", kTestKeySet);
+    folder_.write("shared.secret", std::string(48, 's') + "\n");
     folder_.write("gateway.yaml", kFull);
   }
 
@@ -154,7 +180,8 @@ TEST_F(Load, Identity) {
   const Authentication& authentication = config.authentication;
   EXPECT_EQ(authentication.clock_skew, 10s);
   EXPECT_EQ(authentication.token_cache_bytes, 1024u * 1024);
-  ASSERT_EQ(authentication.issuers.size(), 2u);
+  EXPECT_EQ(authentication.api_keys.header, "Api-Key");
+  ASSERT_EQ(authentication.issuers.size(), 3u);
   const Issuer& first = authentication.issuers[0];
   EXPECT_EQ(first.issuer, "https://issuer.example");
   EXPECT_EQ(first.audiences, (std::vector<std::string>{"one", "two"}));
@@ -163,10 +190,27 @@ TEST_F(Load, Identity) {
   EXPECT_EQ(first.jwks.url->text, "https://issuer.example/jwks?x=1");
   EXPECT_EQ(first.jwks.refresh, 1min);
   EXPECT_EQ(first.jwks.max_stale, 2h);
+  EXPECT_EQ(first.type, "at+jwt");
+  EXPECT_EQ(first.required_claims, (std::vector<std::string>{"sid", "realm_access.roles"}));
+  EXPECT_EQ(first.subject_prefix, "");
+  EXPECT_TRUE(first.user_management);
+  EXPECT_EQ(first.rights, (access::RightsClaims{
+                              .tenant = "org.id",
+                              .roles = "realm_access.roles",
+                              .permissions = "https://x.example/permissions",
+                              .scopes = "scp",
+                              .headers = {{"email", "X-Auth-Email"}, {"https://x.example/groups", "x-user-groups"}}}));
   const Issuer& second = authentication.issuers[1];
   EXPECT_FALSE(second.jwks.url);
   EXPECT_EQ(second.jwks.file, folder_.path("keys/other.json"));
   EXPECT_EQ(second.jwks.file_content, kTestKeySet);
+  EXPECT_EQ(second.subject_prefix, "other|");
+  EXPECT_FALSE(second.user_management);
+  EXPECT_EQ(second.rights, access::RightsClaims{});
+  const Issuer& third = authentication.issuers[2];
+  EXPECT_EQ(third.secret, std::string(48, 's')) << "without the line end";
+  EXPECT_EQ(third.algorithms, (std::vector{jose::Algorithm::HS256, jose::Algorithm::HS384}));
+  EXPECT_EQ(config.roles, (std::vector<access::RolePermissions>{{"trainer", {"models:write", "gpu:*"}}}));
 
   ASSERT_TRUE(config.user_management);
   EXPECT_EQ(config.user_management->url.port, 7001);
@@ -180,7 +224,7 @@ TEST_F(Load, Identity) {
 
 TEST_F(Load, Routes) {
   Config config = load();
-  ASSERT_EQ(config.routes.size(), 3u);
+  ASSERT_EQ(config.routes.size(), 4u);
   const Route& create = config.routes[0];
   EXPECT_EQ(create.name, "create users");
   EXPECT_EQ(create.path, "/api/v1/users");
@@ -192,9 +236,9 @@ TEST_F(Load, Routes) {
   EXPECT_FALSE(create.is_public);
   ASSERT_EQ(create.require.size(), 2u);
   EXPECT_EQ(create.require[0].method, "POST");
-  EXPECT_EQ(create.require[0].permissions, (std::vector<std::string>{"users:write", "users:create"}));
+  EXPECT_EQ(create.require[0].all, (std::vector<std::string>{"users:write", "users:create"}));
   EXPECT_EQ(create.require[1].method, "*");
-  EXPECT_EQ(create.require[1].permissions, (std::vector<std::string>{"users:admin"}));
+  EXPECT_EQ(create.require[1].all, (std::vector<std::string>{"users:admin"}));
   EXPECT_EQ(create.limits, (std::vector<std::size_t>{1, 0}));
   EXPECT_EQ(create.max_body, 0u);
   EXPECT_EQ(create.errors, ErrorMode::passthrough);
@@ -206,11 +250,27 @@ TEST_F(Load, Routes) {
   EXPECT_EQ(rest.service, 0u);
   ASSERT_EQ(rest.require.size(), 1u);
   EXPECT_EQ(rest.require[0].method, "*");
-  EXPECT_EQ(rest.require[0].permissions, (std::vector<std::string>{"users:read"}));
+  EXPECT_EQ(rest.require[0].all, (std::vector<std::string>{"users:read"}));
   EXPECT_FALSE(rest.max_body);
   EXPECT_TRUE(rest.websocket);
   EXPECT_EQ(config.routes[2].name, "/api/v1/users (2)");
   EXPECT_TRUE(config.routes[2].is_public);
+  EXPECT_EQ(rest.issuers, ~std::uint64_t{0});
+  EXPECT_FALSE(rest.api_keys);
+
+  const Route& keys = config.routes[3];
+  EXPECT_EQ(keys.path, "/api/v1/users/{subject}/keys");
+  EXPECT_EQ(keys.issuers, 0b101u);
+  EXPECT_TRUE(keys.api_keys);
+  EXPECT_TRUE(keys.report_only);
+  ASSERT_EQ(keys.require.size(), 2u);
+  EXPECT_EQ(keys.require[0].owner_or, (std::vector<std::string>{"users:read"}));
+  EXPECT_TRUE(keys.require[0].all.empty());
+  EXPECT_EQ(keys.require[1].all, (std::vector<std::string>{"keys:write"}));
+  EXPECT_EQ(keys.require[1].any, (std::vector<std::string>{"users:write", "users:admin"}));
+  EXPECT_EQ(keys.require[1].roles, (std::vector<std::string>{"admin"}));
+  EXPECT_EQ(keys.require[1].scopes, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(keys.require[1].owner_or, (std::vector<std::string>{"users:admin"}));
 }
 
 TEST(LoadText, TheSmallestFileHasTheDocumentedDefaults) {

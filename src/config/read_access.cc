@@ -4,10 +4,12 @@
 #include <algorithm>
 
 #include "access/key_set.h"
+#include "base/text.h"
 #include "config/sections.h"
 #include "config/text_check.h"
 #include "config/units.h"
 #include "config/values.h"
+#include "http/field.h"
 
 namespace lotagate::config {
 namespace {
@@ -25,16 +27,25 @@ constexpr DurationRange kFreshFor{1ms, 1h};
 constexpr DurationRange kStaleFor{0ms, 24h};
 constexpr DurationRange kLookUpTimeout{10ms, 30s};
 constexpr NumberRange kUsers{1, 10'000'000};
+constexpr NumberRange kSecretFileBytes{1, 64ull * 1024};
 
-void read_algorithms(Problems& problems, const YamlNode& node, std::vector<jose::Algorithm>& algorithms) {
+// Those of public keys, or with a shared secret the symmetric ones: a list that mixes them would let a public key be
+// used as a secret (J02).
+void read_algorithms(Problems& problems, const YamlNode& node, bool symmetric,
+                     std::vector<jose::Algorithm>& algorithms) {
   const CollectionRule rule{.what = "a list of algorithms", .most = 16};
+  std::span<const std::string_view> names = jose::kPublicKeyAlgorithmNames;
+  if (symmetric) names = std::span(jose::kAlgorithmNames).subspan(names.size());
   for (const YamlNode* item : read_texts(problems, node, rule)) {
     auto algorithm = jose::parse_algorithm(item->text);
-    if (algorithm && !jose::is_symmetric(*algorithm)) {
-      algorithms.push_back(*algorithm);
-    } else {
+    if (!algorithm) {
       problems.add(item->at, fmt::format("`{}` is not an algorithm that is accepted{}", shown(item->text),
-                                         hint_or_list(item->text, jose::kPublicKeyAlgorithmNames)));
+                                         hint_or_list(item->text, names)));
+    } else if (jose::is_symmetric(*algorithm) != symmetric) {
+      problems.add(item->at, fmt::format("`{}` needs {}", item->text,
+                                         symmetric ? "`jwks`, not a `secret_file`" : "a `secret_file`"));
+    } else {
+      algorithms.push_back(*algorithm);
     }
   }
 }
@@ -71,13 +82,45 @@ void read_jwks(Problems& problems, const YamlNode& node, const std::filesystem::
   set(jwks.max_stale, map.whole_seconds("max_stale", kMaxStale));
 }
 
+// The file's bytes; a line end behind them, which editors and `echo` leave, is not one of them.
+void read_secret(Problems& problems, MapReader& map, const std::filesystem::path& folder, Issuer& issuer) {
+  const YamlNode* node = map.find("secret_file");
+  auto name = map.text("secret_file");
+  if (!name) return;
+  auto content = read_named_file(problems, *node, (folder / *name).lexically_normal(), kSecretFileBytes.most);
+  if (!content) return;
+  if (content->ends_with('\n')) content->pop_back();
+  issuer.secret = *std::move(content);
+  if (issuer.audiences.empty()) {
+    problems.add(node->key_at, "`secret_file` needs `audiences`: whoever shares the secret can make tokens for anyone");
+  }
+  if (issuer.algorithms.empty()) return;  // missing or wrong, and reported
+  auto keys = access::secret_key_set(issuer.secret, issuer.algorithms);
+  if (!keys) problems.add(node->key_at, fmt::format("the file that `secret_file` names: {}", keys.error()));
+}
+
+// Keys come from a key set, or there is a shared secret; the algorithms have to fit.
+void read_keys(Problems& problems, MapReader& map, const std::filesystem::path& folder, Issuer& issuer) {
+  const YamlNode* jwks = map.find("jwks");
+  const YamlNode* secret = map.find("secret_file");
+  if (map.is_map() && jwks == nullptr && secret == nullptr) {
+    problems.add(map.node().at, "missing required key `jwks`");
+  }
+  if (jwks != nullptr && secret != nullptr) problems.add(secret->key_at, "`secret_file` and `jwks` exclude each other");
+  const YamlNode* algorithms = map.require("algorithms");
+  if (algorithms != nullptr) read_algorithms(problems, *algorithms, secret != nullptr, issuer.algorithms);
+  if (jwks != nullptr) read_jwks(problems, *jwks, folder, issuer.jwks);
+  if (secret != nullptr) read_secret(problems, map, folder, issuer);
+}
+
 Issuer read_issuer(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
-                   const std::vector<Issuer>& others) {
+                   const Config& config) {
   Issuer issuer;
   MapReader map(problems, node, kIssuerKeys);
   const YamlNode* name = map.require("issuer");
   if (auto text = map.text("issuer")) {
-    if (std::ranges::find(others, *text, &Issuer::issuer) != others.end()) {
+    if (std::ranges::find(config.authentication.issuers, *text, &Issuer::issuer) !=
+        config.authentication.issuers.end()) {
       problems.add(name->at, fmt::format("the issuer `{}` is given twice", shown(*text)));
     }
     issuer.issuer = *std::move(text);
@@ -88,9 +131,44 @@ Issuer read_issuer(Problems& problems, const YamlNode& node, const std::filesyst
       issuer.audiences.push_back(item->text);
     }
   }
-  if (const YamlNode* algorithms = map.require("algorithms")) read_algorithms(problems, *algorithms, issuer.algorithms);
-  if (const YamlNode* jwks = map.require("jwks")) read_jwks(problems, *jwks, folder, issuer.jwks);
+  read_keys(problems, map, folder, issuer);
+  read_claims(problems, map, issuer);
+  issuer.user_management = config.user_management.has_value();
+  if (auto known = map.boolean("user_management")) {
+    if (*known && !issuer.user_management) {
+      problems.add(map.find("user_management")->at, "needs `authorization.user_management`, which is not configured");
+    }
+    issuer.user_management = *known && issuer.user_management;
+  }
   return issuer;
+}
+
+// Without a prefix of its own an issuer could name the users of another one.
+void check_subjects(Problems& problems, std::span<const YamlNode> issuers) {
+  if (issuers.size() < 2) return;
+  for (const YamlNode& issuer : issuers) {
+    if (issuer.kind != YamlNode::Kind::map) continue;
+    bool says = std::ranges::any_of(issuer.children, [](const YamlNode& key) { return key.key == "subject_prefix"; });
+    if (says) continue;
+    problems.add(issuer.at,
+                 "one of several issuers has to say its `subject_prefix`; `\"\"` if its users are those of another");
+  }
+}
+
+void read_api_keys(Problems& problems, const YamlNode& node, ApiKeys& api_keys) {
+  MapReader map(problems, node, kApiKeysKeys);
+  auto header = map.text("header");
+  if (!header) return;
+  constexpr std::size_t kMaxHeaderBytes = 64;
+  bool usable =
+      is_token(*header) && header->size() <= kMaxHeaderBytes && http::classify_field(*header) == http::FieldName::other;
+  if (!usable && !iequals(*header, "X-API-Key")) {
+    problems.add(map.find("header")->at,
+                 fmt::format("`{}` cannot carry an API key: it is no header's name, or has a meaning of its own",
+                             shown(*header)));
+    return;
+  }
+  api_keys.header = *std::move(header);
 }
 
 void read_service_token(Problems& problems, MapReader& map, const std::filesystem::path& folder,
@@ -134,23 +212,26 @@ void read_user_management(Problems& problems, const YamlNode& node, const std::f
 }  // namespace
 
 void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
-                         Authentication& authentication) {
+                         Config& config) {
+  Authentication& authentication = config.authentication;
   MapReader map(problems, node, kAuthenticationKeys);
   set(authentication.clock_skew, map.whole_seconds("clock_skew", kClockSkew));
   set(authentication.token_cache_bytes, map.size("token_cache", kTokenCacheBytes));
-  const YamlNode* issuers = map.require("issuers");
+  const YamlNode* api_keys = map.find("api_keys");
+  if (api_keys != nullptr) read_api_keys(problems, *api_keys, authentication.api_keys);
+  const YamlNode* issuers = api_keys != nullptr ? map.find("issuers") : map.require("issuers");
   if (issuers == nullptr) return;
-  for (const YamlNode& item : read_list(problems, *issuers, {.what = "a list of issuers", .most = kMaxIssuers})) {
-    authentication.issuers.push_back(read_issuer(problems, item, folder, authentication.issuers));
-  }
+  auto items = read_list(problems, *issuers, {.what = "a list of issuers", .most = kMaxIssuers});
+  for (const YamlNode& item : items) authentication.issuers.push_back(read_issuer(problems, item, folder, config));
+  check_subjects(problems, items);
 }
 
-void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
-                        std::optional<UserManagement>& user_management) {
+void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config) {
   MapReader map(problems, node, kAuthorizationKeys);
-  if (const YamlNode* service = map.require("user_management")) {
-    read_user_management(problems, *service, folder, user_management.emplace());
-  }
+  const YamlNode* roles = map.find("roles");
+  if (roles != nullptr) read_role_permissions(problems, *roles, config.roles);
+  const YamlNode* service = roles != nullptr ? map.find("user_management") : map.require("user_management");
+  if (service != nullptr) read_user_management(problems, *service, folder, config.user_management.emplace());
 }
 
 }  // namespace lotagate::config

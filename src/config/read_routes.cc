@@ -1,30 +1,27 @@
 // The section of routes, one by one; check_routes.cc compares them with each other.
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "access/permission.h"
 #include "base/text.h"
 #include "config/sections.h"
 #include "config/text_check.h"
 #include "config/units.h"
 #include "config/values.h"
+#include "route/route_table.h"
 
 namespace lotagate::config {
 namespace {
 
 constexpr std::size_t kMaxRoutes = 10'000;
+constexpr std::size_t kMaxMethods = 7;
 constexpr std::size_t kMaxHeaders = 16;
 constexpr std::size_t kMaxHeaderBytes = 1024;  // of a name and of a value
-constexpr std::size_t kMaxPermissions = 64;
+constexpr std::size_t kMaxIssuers = 64;
 constexpr std::size_t kMaxLimits = 16;
 constexpr std::size_t kMaxUpgrades = 16;
 constexpr std::size_t kMaxNameBytes = 128;
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
-// TRACE and CONNECT are never forwarded; extension methods have no route of their own, but a route without `methods`
-// takes whatever the gateway lets in.
-constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::string_view kUpgrades[] = {"websocket"};
 constexpr std::string_view kErrorModes[] = {"transform", "passthrough"};  // in the order of ErrorMode
 
@@ -48,11 +45,9 @@ class RouteReader {
   void read_limits(MapReader& map, Route& route);
   void read_upgrade(MapReader& map, Route& route);
   void read_require(MapReader& map, Route& route);
-  std::vector<std::string> read_permissions(const YamlNode& node);
-  void read_method_permissions(const YamlNode& node, Route& route);
+  void read_callers(MapReader& map, Route& route);
+  void check_public(MapReader& map);
   void check_protection(MapReader& map, const Route& route);
-  // Reports what is not.
-  bool is_method(std::string_view text, Position at);
 
   Problems& problems_;
   const Config& config_;
@@ -72,6 +67,7 @@ Route RouteReader::read(const YamlNode& node, RouteOrigin& origin) {
   read_service(map, route);
   auto is_public = map.boolean("public");
   set(route.is_public, is_public);
+  read_callers(map, route);
   read_require(map, route);
   read_limits(map, route);
   route.max_body = map.size("max_body", kBodyBytes);
@@ -122,21 +118,12 @@ void RouteReader::read_host(MapReader& map, Route& route) {
   }
 }
 
-bool RouteReader::is_method(std::string_view text, Position at) {
-  if (std::ranges::find(kMethods, text) != std::end(kMethods)) return true;
-  std::string upper(text.substr(0, 16));
-  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 0x20) : c;
-  problems_.add(at,
-                fmt::format("`{}` is not a method that can be routed{}", shown(text), hint_or_list(upper, kMethods)));
-  return false;
-}
-
 void RouteReader::read_methods(MapReader& map, Route& route) {
   const YamlNode* node = map.find("methods");
   if (node == nullptr) return;
-  const CollectionRule rule{.what = "a list of methods", .most = std::size(kMethods)};
+  const CollectionRule rule{.what = "a list of methods", .most = kMaxMethods};
   for (const YamlNode* item : read_texts(problems_, *node, rule)) {
-    if (is_method(item->text, item->at)) route.methods.push_back(item->text);
+    if (is_routable_method(problems_, item->text, item->at)) route.methods.push_back(item->text);
   }
 }
 
@@ -214,70 +201,68 @@ void RouteReader::read_upgrade(MapReader& map, Route& route) {
   }
 }
 
-// One permission or a list of them.
-std::vector<std::string> RouteReader::read_permissions(const YamlNode& node) {
-  std::vector<const YamlNode*> items{&node};
-  if (node.kind != YamlNode::Kind::scalar) {
-    items = read_texts(problems_, node, {.what = "a permission or a list of permissions", .most = kMaxPermissions});
+// Whose tokens count, and whether API keys do.
+void RouteReader::read_callers(MapReader& map, Route& route) {
+  set(route.api_keys, map.boolean("api_keys"));
+  set(route.report_only, map.boolean("report_only"));
+  if (route.api_keys && !config_.user_management) {
+    problems_.add(map.find("api_keys")->key_at, "`api_keys` needs `authorization.user_management`, which keeps them");
   }
-  std::vector<std::string> permissions;
-  for (const YamlNode* item : items) {
-    if (access::valid_permission(item->text)) {
-      permissions.push_back(item->text);
+  const YamlNode* node = map.find("issuers");
+  if (node == nullptr) return;
+  route.issuers = 0;
+  std::vector<std::string_view> names;
+  for (const Issuer& issuer : config_.authentication.issuers) names.push_back(issuer.issuer);
+  const CollectionRule rule{.what = "a list of issuers", .most = kMaxIssuers, .may_be_empty = route.api_keys};
+  for (const YamlNode* item : read_texts(problems_, *node, rule)) {
+    auto found = std::ranges::find(names, item->text);
+    if (found == names.end()) {
+      problems_.add(item->at, fmt::format("unknown issuer `{}`{}", shown(item->text), hint_or_list(item->text, names)));
     } else {
-      problems_.add(item->at, fmt::format("`{}` is not a permission, such as `models:read`", shown(item->text)));
+      route.issuers |= std::uint64_t{1} << (found - names.begin());
     }
   }
-  return permissions;
 }
 
 void RouteReader::read_require(MapReader& map, Route& route) {
-  const YamlNode* node = map.find("require");
-  if (node == nullptr) return;
-  if (node->kind == YamlNode::Kind::map) {
-    read_method_permissions(*node, route);
-  } else {
-    route.require.push_back({.method = "*", .permissions = read_permissions(*node)});
+  bool owned = route.path.contains(route::kSubjectSegment);
+  if (const YamlNode* node = map.find("require")) {
+    route.require = config::read_require(problems_, *node, route.methods, owned);
+  } else if (route.report_only && !owned && !route.is_public) {
+    problems_.add(map.find("report_only")->key_at, "`report_only` tries a `require` out, and there is none");
   }
 }
 
-void RouteReader::read_method_permissions(const YamlNode& node, Route& route) {
-  std::vector<std::string_view> missing(route.methods.begin(), route.methods.end());
-  bool covers_all = false;
-  for (const YamlNode& item : node.children) {
-    std::erase(missing, item.key);
-    covers_all = covers_all || item.key == "*";
-    if (item.key != "*" && !is_method(item.key, item.key_at)) continue;
-    if (item.key != "*" && !route.methods.empty() &&
-        std::ranges::find(route.methods, item.key) == route.methods.end()) {
-      problems_.add(item.key_at, fmt::format("{} is not among the route's `methods`", shown(item.key)));
+void RouteReader::check_public(MapReader& map) {
+  for (const char* key : {"require", "issuers", "api_keys", "report_only"}) {
+    if (const YamlNode* node = map.find(key)) {
+      problems_.add(node->key_at, fmt::format("a public route cannot have `{}`: nobody is known there", key));
     }
-    route.require.push_back({.method = item.key, .permissions = read_permissions(item)});
   }
-  // A method that is not named would be refused for everyone: say so now rather than to every client.
-  if (covers_all) return;
-  if (route.methods.empty()) {
-    problems_.add(node.key_at,
-                  "`require` has to say what every other method needs: add `\"*\"`, or give the route `methods`");
-  } else if (!missing.empty()) {
-    problems_.add(node.key_at,
-                  fmt::format("`require` says nothing about {}; add it, or `\"*\"`", fmt::join(missing, ", ")));
+  auto path = map.text("path");
+  if (path && path->contains(route::kSubjectSegment)) {
+    problems_.add(map.find("path")->at, "a public route cannot name a `{subject}`: nobody is known there");
   }
 }
 
 void RouteReader::check_protection(MapReader& map, const Route& route) {
-  const YamlNode* require = map.find("require");
-  if (route.is_public) {
-    if (require != nullptr)
-      problems_.add(require->key_at, "a public route cannot `require` permissions: nobody is known there");
-    return;
-  }
-  if (map.is_map() && config_.authentication.issuers.empty()) {
+  if (route.is_public) return check_public(map);
+  const auto& issuers = config_.authentication.issuers;
+  if (map.is_map() && issuers.empty() && !route.api_keys) {
     problems_.add(map.node().at, "a protected route needs `authentication.issuers`; name one, or say `public: true`");
   }
-  if (require != nullptr && !config_.user_management) {
+  const YamlNode* require = map.find("require");
+  if (require == nullptr || config_.user_management) return;
+  auto asks_rights = [](const access::MethodRule& rule) {
+    return !rule.all.empty() || !rule.any.empty() || !rule.roles.empty();
+  };
+  auto gives_rights = [](const Issuer& issuer) {
+    return !issuer.rights.roles.empty() || !issuer.rights.permissions.empty();
+  };
+  if (std::ranges::any_of(route.require, asks_rights) && std::ranges::none_of(issuers, gives_rights)) {
     problems_.add(require->key_at,
-                  "`require` needs `authorization.user_management`, which knows who holds permissions");
+                  "`require` needs `authorization.user_management`, which knows who holds permissions, or an issuer "
+                  "with a `roles_claim` or `permissions_claim`");
   }
 }
 

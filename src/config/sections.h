@@ -23,14 +23,22 @@ void read_services(Problems& problems, const YamlNode& node, std::vector<Service
 void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<RateLimit>& rate_limits);
 void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table);
 
-// `folder`: of the configuration file; files named in it are read now.
-void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
-                         Authentication& authentication);
-void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder,
-                        std::optional<UserManagement>& user_management);
+// `folder`: of the configuration file; files named in it are read now. `authorization` is read before
+// `authentication`, whose issuers may rely on the User Management Service.
+void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config);
+void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config);
+// The keys of an issuer that concern claims.
+void read_claims(Problems& problems, MapReader& map, Issuer& issuer);
+void read_role_permissions(Problems& problems, const YamlNode& node, std::vector<access::RolePermissions>& roles);
 
 // Everything else of `config` is read already: routes refer to it.
 void read_routes(Problems& problems, const YamlNode& node, Config& config);
+
+// A route's `require`; `owned`: its path names a {subject}.
+std::vector<access::MethodRule> read_require(Problems& problems, const YamlNode& node,
+                                             const std::vector<std::string>& route_methods, bool owned);
+// Reports a method that no route can have.
+bool is_routable_method(Problems& problems, std::string_view text, Position at);
 
 // Where a route stands in the file.
 struct RouteOrigin {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "http/field.h"
 #include "limit/fields.h"
 #include "limit/limit_key.h"
 
@@ -33,9 +34,7 @@ CompiledLimit compile_limit(const RateLimit& limit, const CompileHooks& hooks) {
 }
 
 access::Requirement compile_route_requirement(const Route& route) {
-  std::vector<access::MethodPermissions> methods;
-  for (const MethodRequirement& item : route.require) methods.push_back({item.method, item.permissions});
-  auto requirement = access::compile_requirement(methods);
+  auto requirement = access::compile_requirement(route.require, route.path.contains(route::kSubjectSegment));
   LG_CHECK(requirement.has_value(), "the loader let an impossible requirement pass");
   return std::move(*requirement);
 }
@@ -57,6 +56,9 @@ CompiledRoute compile_route(const Route& route, const Config& config, const std:
                        .service = route.service,
                        .is_public = route.is_public,
                        .require = compile_route_requirement(route),
+                       .issuers = route.issuers,
+                       .api_keys = route.api_keys,
+                       .report_only = route.report_only,
                        .limits = route.limits,
                        .policy_field = policy_field(route, limits),
                        .max_body = route.max_body.value_or(config.limits.body),
@@ -111,7 +113,9 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
   }
   auto directories = directories_for(config, previous);
   route::RouteTable table(route_specs(config));
+  bool own_key_header = http::classify_field(config.authentication.api_keys.header) != http::FieldName::x_api_key;
   return std::make_shared<const Snapshot>(Snapshot{.config = std::move(config),
+                                                   .has_own_key_header = own_key_header,
                                                    .table = std::move(table),
                                                    .services = std::move(services),
                                                    .limits = std::move(limits),
@@ -126,12 +130,15 @@ bool same_authentication(const Config& a, const Config& b) {
     std::string x_source = x.jwks.url ? x.jwks.url->text : x.jwks.file;
     std::string y_source = y.jwks.url ? y.jwks.url->text : y.jwks.file;
     return x.issuer == y.issuer && x.audiences == y.audiences && x.algorithms == y.algorithms && x_source == y_source &&
-           x.jwks.refresh == y.jwks.refresh && x.jwks.max_stale == y.jwks.max_stale;
+           x.jwks.refresh == y.jwks.refresh && x.jwks.max_stale == y.jwks.max_stale && x.secret == y.secret &&
+           x.type == y.type && x.required_claims == y.required_claims && x.subject_prefix == y.subject_prefix &&
+           x.rights == y.rights;
   };
   const Authentication& left = a.authentication;
   const Authentication& right = b.authentication;
   return left.clock_skew == right.clock_skew && left.token_cache_bytes == right.token_cache_bytes &&
-         a.limits.token == b.limits.token && std::ranges::equal(left.issuers, right.issuers, same_issuer);
+         a.limits.token == b.limits.token && a.roles == b.roles &&
+         std::ranges::equal(left.issuers, right.issuers, same_issuer);
 }
 
 }  // namespace lotagate::config

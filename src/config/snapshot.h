@@ -43,6 +43,9 @@ struct CompiledRoute {
   std::size_t service;
   bool is_public;
   access::Requirement require;
+  std::uint64_t issuers;  // bit i: tokens of Authentication::issuers[i] count
+  bool api_keys;
+  bool report_only;
   std::vector<std::size_t> limits;
   std::string policy_field;  // value of RateLimit-Policy; empty without limits
   std::uint64_t max_body;
@@ -54,6 +57,7 @@ struct CompiledRoute {
 
 struct Snapshot {
   Config config;
+  bool has_own_key_header;  // API keys come in a field that has no name of its own in http/field.h
   route::RouteTable table;
   std::vector<CompiledService> services;
   std::vector<CompiledLimit> limits;

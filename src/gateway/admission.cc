@@ -1,7 +1,6 @@
 // The checks a request passes before it is forwarded: syntax, route, limits, caller, permission.
 #include <algorithm>
 
-#include "access/policy.h"
 #include "base/text.h"
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
@@ -133,6 +132,7 @@ Result<void> Exchange::match_route() {
     case route::RouteMatch::Kind::found: break;
   }
   route_ = &snapshot.routes[match.index];
+  path_subject_ = match.subject;
   request_body_.limit(route_->max_body);
   if (request_framing_.kind == http::Framing::Kind::length && request_framing_.length > route_->max_body) {
     return fail(ErrorCode::body_too_large, Origin::downstream, "Content-Length");
@@ -146,8 +146,9 @@ Result<void> Exchange::apply_limits(config::LimitKey stage) {
   for (std::size_t index : route_->limits) {
     const config::CompiledLimit& limit = view_->snapshot->limits[index];
     if (limit.key != stage) continue;
-    bool by_user = limit.key == config::LimitKey::user && !subject_.empty();
-    std::uint64_t key = by_user ? limit::user_key(limit.seed, subject_) : limit::address_key(limit.seed, client_ip_);
+    bool by_user = limit.key == config::LimitKey::user && !access_.subject().empty();
+    std::uint64_t key =
+        by_user ? limit::user_key(limit.seed, access_.subject()) : limit::address_key(limit.seed, client_ip_);
     auto decision = worker_.shared().buckets.take(key, limit.bucket, worker_.reactor().now());
     LimitCounters& counters = worker_.limit_counters(limit.counter_slot);
     (decision.allowed ? counters.allowed : counters.refused).add();
@@ -160,54 +161,22 @@ Result<void> Exchange::apply_limits(config::LimitKey stage) {
   return {};
 }
 
-Result<std::string_view> Exchange::bearer_token() const {
-  auto missing = [](std::string_view reason) { return fail(ErrorCode::missing_token, Origin::downstream, reason); };
-  const http::Field* field = request_.fields.first(http::FieldName::authorization);
-  if (field == nullptr) return missing("no Authorization");
-  constexpr std::string_view kScheme = "Bearer ";
-  bool as_usual = field->value.starts_with(kScheme);
-  bool has_scheme = as_usual || iequals(field->value.substr(0, kScheme.size()), kScheme);
-  if (!has_scheme || field->value.size() == kScheme.size()) return missing("not a bearer token");
-  return field->value.substr(kScheme.size());
+AccessQuestion Exchange::access_question() const {
+  return {.view = *view_,
+          .route = *route_,
+          .fields = request_.fields,
+          .method = request_.method,
+          .path = target_.path,
+          .path_subject = path_subject_};
 }
 
-Result<void> Exchange::authenticate() {
-  TRY(token, bearer_token());
-  auto principal = worker_.authenticator().authenticate(token, worker_.reactor().wall_now());
-  if (auto issuer = worker_.authenticator().take_refetch_request()) worker_.shared().request_key_refetch(*issuer);
-  if (!principal) return std::unexpected(principal.error());
-  subject_ = arena_.copy((*principal)->subject);
-  tenant_ = arena_.copy((*principal)->tenant);
-  return {};
-}
-
-std::optional<Result<void>> Exchange::try_authorize(access::DirectoryWaiter* waiter) {
-  if (route_->require.empty()) return Result<void>{};
-  Result<void> decision = fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the user");
-  auto visit = [&](const access::AccessGrant& grant) {
-    decision = access::authorize(route_->require, request_.method, grant);
-    if (!decision) return;
-    tenant_ = arena_.copy(grant.tenant);
-    roles_ = arena_.copy(grant.roles.joined());
-  };
-  auto state = view_->snapshot->directory->find(subject_, worker_.reactor().now(), waiter, visit);
-  switch (state) {
-    case access::DirectoryState::fresh:
-    case access::DirectoryState::stale:
-    case access::DirectoryState::unavailable: return decision;
-    case access::DirectoryState::stale_refresh: start_role_lookup(worker_, *view_, subject_); return decision;
-    case access::DirectoryState::fetch: start_role_lookup(worker_, *view_, subject_); return std::nullopt;
-    case access::DirectoryState::wait: return std::nullopt;
-  }
-  return decision;
-}
-
-Task<Result<void>> Exchange::authorize() {
-  // A second round covers an answer that was overtaken by a change; more means the directory is in trouble.
-  constexpr int kRounds = 3;
+Task<Result<void>> Exchange::await_access() {
+  // A key and a user are two look-ups; another round each covers an answer that was overtaken by a change. More means
+  // that the directory is in trouble.
+  constexpr int kRounds = 5;
   for (int round = 0; round < kRounds; ++round) {
     RoleWaiter waiter(worker_.reactor());
-    auto decision = try_authorize(&waiter);
+    auto decision = access_.proceed(access_question(), &waiter);
     if (decision) co_return *decision;
     co_await waiter.wait();
   }

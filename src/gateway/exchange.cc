@@ -13,6 +13,7 @@ Exchange::Exchange(Worker& worker)
     : worker_(worker),
       arena_(kArenaBytes),
       request_body_(worker.reactor(), Side::downstream),
+      access_(worker, arena_),
       response_body_(worker.reactor(), Side::upstream) {}
 
 Exchange::~Exchange() = default;
@@ -24,7 +25,7 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
   if (outcome && route_ == nullptr) {
     outcome = co_await answer_options();
   } else if (outcome) {
-    if (awaits_roles_) outcome = co_await authorize();
+    if (awaits_access_) outcome = co_await await_access();
     if (outcome) outcome = apply_limits(config::LimitKey::user);
     if (outcome) outcome = co_await forward();
   }
@@ -46,9 +47,8 @@ Result<void> Exchange::admit(std::string_view head, std::string_view rest) {
   TRY_VOID(check_upgrade());
   TRY_VOID(apply_limits(config::LimitKey::address));
   if (route_->is_public) return {};
-  TRY_VOID(authenticate());
-  auto decision = try_authorize(nullptr);
-  awaits_roles_ = !decision;
+  auto decision = access_.proceed(access_question(), nullptr);
+  awaits_access_ = !decision;
   return decision ? *decision : Result<void>{};
 }
 
@@ -91,15 +91,14 @@ void Exchange::begin(Connection& connection) {
   max_forwards_.reset();
   keep_alive_ = false;
   upgrading_ = false;
-  awaits_roles_ = false;
+  awaits_access_ = false;
   request_id_ = worker_.ids().id128(arena_);
   trace_id_ = {};
   trace_flags_ = {};
   allow_ = {};
   instance_ = {};
-  subject_ = {};
-  tenant_ = {};
-  roles_ = {};
+  access_.reset();
+  path_subject_ = {};
   limits_.clear();
   retry_after_.reset();
   endpoint_ = {};
@@ -158,12 +157,17 @@ void Exchange::record() {
   record.path = target_.path;
   record.query = target_.query.empty() ? target_.query : target_.query.substr(1);
   record.endpoint = endpoint_;
-  record.user = subject_;
+  record.user = access_.subject();
+  record.credential = credential_name(access_.credential());
+  record.key_id = access_.key_id();
+  record.policy = policy_name(access_.policy());
   record.client = client_ip_;
   record.status = status_;
   if (error_) {
     record.code = error_->code;
     record.reason = error_->reason;
+  } else {
+    record.reason = access_.would_deny_reason();
   }
   record.bytes_in = request_body_.octets() + tunnel_bytes_in_;
   record.bytes_out = body_bytes_out_;

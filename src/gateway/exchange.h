@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/result.h"
 #include "config/snapshot.h"
+#include "gateway/access_check.h"
 #include "gateway/body.h"
 #include "gateway/worker.h"
 #include "http/head.h"
@@ -77,11 +78,8 @@ class Exchange final : public HangupListener {
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
   Result<void> apply_limits(config::LimitKey stage);
-  Result<void> authenticate();
-  Result<std::string_view> bearer_token() const;
-  // The decision, or nothing if a look-up must be awaited first.
-  std::optional<Result<void>> try_authorize(access::DirectoryWaiter* waiter);
-  Task<Result<void>> authorize();
+  AccessQuestion access_question() const;
+  Task<Result<void>> await_access();
 
   // forward.cc: the request to the upstream
   Task<Result<void>> forward();
@@ -155,8 +153,8 @@ class Exchange final : public HangupListener {
   bool expects_continue_ = false;
   std::optional<std::uint64_t> max_forwards_;  // of OPTIONS (RFC 9110 7.6.2)
   bool keep_alive_ = false;
-  bool awaits_roles_ = false;
-  bool upgrading_ = false;  // asks for a WebSocket, on a route that allows it
+  bool awaits_access_ = false;  // something about the caller is being looked up
+  bool upgrading_ = false;      // asks for a WebSocket, on a route that allows it
   std::string_view request_id_;
   std::string_view trace_id_;
   std::string_view trace_flags_;
@@ -164,9 +162,8 @@ class Exchange final : public HangupListener {
   std::string_view instance_;  // the canonical path once there is one: raw ones are not echoed (P13)
 
   // The caller
-  std::string_view subject_;
-  std::string_view tenant_;
-  std::string_view roles_;
+  AccessCheck access_;
+  std::string_view path_subject_;  // what stands for {subject} in the path
   std::vector<LimitOutcome> limits_;
   std::optional<nanoseconds> retry_after_;
 

@@ -58,7 +58,8 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
   endpoint_ = view_->snapshot->services[route_->service].endpoints[index].text;
 
   // The head is written first and the octets at hand are gathered behind it: one send carries both.
-  std::size_t head_room = request_head_bytes_ + 2 * request_.target.size() + kAddedHeadBytes;
+  std::size_t head_room =
+      request_head_bytes_ + 2 * request_.target.size() + access_.claim_lines().size() + kAddedHeadBytes;
   Buffer buffer = worker_.reactor().buffers().take(std::min(head_room, kLargeBufferBytes));
   http::HeadWriter head(buffer.data(), buffer.capacity());
   write_upstream_head(head);

@@ -32,6 +32,8 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
   std::string_view host = target_.authority.empty() ? endpoint_ : target_.authority;
   out.text(request_.method, " ", target_.path, target_.query, " HTTP/1.1\r\nHost: ", host, "\r\n");
   bool has_nominations = http::has_nominations(request_.fields);
+  std::string_view key_header = view_->snapshot->config.authentication.api_keys.header;
+  bool drops_key = !route_->forward_token && view_->snapshot->has_own_key_header;
   for (const http::Field& field : request_.fields.items) {
     if (http::is_hop_by_hop(field.id)) continue;
     switch (field.id) {
@@ -47,10 +49,12 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
         }
         break;
       case http::FieldName::authorization:
+      case http::FieldName::x_api_key:
         if (!route_->forward_token) continue;
         break;
       default: break;
     }
+    if (drops_key && iequals(field.name, key_header)) continue;
     if (has_nominations && http::is_nominated(request_.fields, field.name)) continue;
     out.relayed_field(field.name, field.value);
   }
@@ -97,10 +101,12 @@ void Exchange::write_forwarding(http::HeadWriter& out) {
 
 void Exchange::write_identity(http::HeadWriter& out) {
   out.field("X-Request-Id", request_id_);
-  if (subject_.empty()) return;
-  out.field("X-Auth-Subject", subject_);
-  if (!tenant_.empty()) out.field("X-Auth-Tenant", tenant_);
-  if (!roles_.empty()) out.field("X-Auth-Roles", roles_);
+  if (access_.subject().empty()) return;
+  out.field("X-Auth-Subject", access_.subject());
+  if (!access_.tenant().empty()) out.field("X-Auth-Tenant", access_.tenant());
+  if (!access_.roles().empty()) out.field("X-Auth-Roles", access_.roles());
+  if (!access_.key_id().empty()) out.field("X-Auth-Key-Id", access_.key_id());
+  out.text(access_.claim_lines());
 }
 
 // Continues the client's trace or begins one; each hop is a span of its own.

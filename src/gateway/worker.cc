@@ -35,8 +35,15 @@ access::AuthenticationSettings authentication_settings(const config::Config& con
   settings.max_token_bytes = config.limits.token;
   settings.cache_bytes = config.authentication.token_cache_bytes;
   for (const config::Issuer& issuer : config.authentication.issuers) {
-    settings.issuers.push_back({issuer.issuer, issuer.audiences, issuer.algorithms});
+    settings.issuers.push_back({.issuer = issuer.issuer,
+                                .audiences = issuer.audiences,
+                                .algorithms = issuer.algorithms,
+                                .type = issuer.type,
+                                .required_claims = issuer.required_claims,
+                                .subject_prefix = issuer.subject_prefix,
+                                .rights = issuer.rights});
   }
+  settings.role_permissions = config.roles;
   return settings;
 }
 

@@ -46,6 +46,7 @@ constexpr std::array kKnown{
     Known{"upgrade", FieldName::upgrade},
     Known{"via", FieldName::via},
     Known{"www-authenticate", FieldName::www_authenticate},
+    Known{"x-api-key", FieldName::x_api_key},
     Known{"x-request-id", FieldName::x_request_id},
     Known{"x-real-ip", FieldName::gateway_owned},
     Known{"x-original-url", FieldName::gateway_owned},

@@ -39,6 +39,7 @@ enum class FieldName : std::uint8_t {
   upgrade,
   via,
   www_authenticate,
+  x_api_key,
   x_request_id,
   gateway_owned,  // identity and forwarding names that only the gateway may set (threats.md section 5)
 };

@@ -228,6 +228,18 @@ Result<void> split_absolute(std::string_view target, std::string_view& authority
 
 }  // namespace
 
+std::string_view decode_segment(std::string_view segment, Arena& arena) {
+  if (!segment.contains('%')) return segment;
+  char* begin = reinterpret_cast<char*>(arena.allocate(segment.size()));
+  char* out = begin;
+  for (std::size_t i = 0; i < segment.size(); ++i) {
+    bool encoded = segment[i] == '%' && i + 2 < segment.size();
+    *out++ = encoded ? static_cast<char>(hex_value(segment[i + 1]) * 16 + hex_value(segment[i + 2])) : segment[i];
+    if (encoded) i += 2;
+  }
+  return {begin, static_cast<std::size_t>(out - begin)};
+}
+
 Result<std::string_view> canonical_path(std::string_view path, Arena& arena) {
   if (!path.starts_with('/')) return bad("path");
   if (is_plainly_canonical(path)) return path;

@@ -26,6 +26,9 @@ Result<Target> resolve_target(const RequestHead& head, Arena& arena);
 // ambiguous_path.
 Result<std::string_view> canonical_path(std::string_view path, Arena& arena);
 
+// What a segment of a canonical path stands for: percent-decoded, once. `segment` itself if nothing in it is encoded.
+std::string_view decode_segment(std::string_view segment, Arena& arena);
+
 // host[:port] lower-cased, without trailing dot and default port. Errors: bad_request.
 Result<Target> canonical_authority(std::string_view authority, Arena& arena);
 

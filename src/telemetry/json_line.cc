@@ -157,6 +157,12 @@ char* LineFormatter::format(char* out, const RequestRecord& record) noexcept {
   out = null_or_text(out, record.endpoint);
   out = literal(out, R"(,"user":)");
   out = null_or_text(out, record.user);
+  out = literal(out, R"(,"credential":)");
+  out = record.credential.empty() ? literal(out, "null") : name(out, record.credential);
+  out = literal(out, R"(,"key_id":)");
+  out = null_or_text(out, record.key_id);
+  out = literal(out, R"(,"policy":)");
+  out = record.policy.empty() ? literal(out, "null") : name(out, record.policy);
   out = literal(out, R"(,"bytes_in":)");
   out = write_decimal(out, record.bytes_in);
   out = literal(out, R"(,"bytes_out":)");

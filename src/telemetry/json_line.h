@@ -15,8 +15,8 @@ namespace lotagate::telemetry {
 // and ends in "...". The path's cap covers path and redacted query together.
 inline constexpr std::size_t kMaxPathBytes = 2048;
 inline constexpr std::size_t kMaxFieldBytes = 256;
-// Bound of a whole line with its newline: the path, nine other texts, and less than 1 KiB of names and numbers.
-inline constexpr std::size_t kMaxLineBytes = kMaxPathBytes + 9 * kMaxFieldBytes + 1024;
+// Bound of a whole line with its newline: the path, ten other texts, and less than 1 KiB of names and numbers.
+inline constexpr std::size_t kMaxLineBytes = kMaxPathBytes + 10 * kMaxFieldBytes + 1024;
 
 // Formats lines; remembers the last second it printed. One per shard, single-threaded.
 class LineFormatter {

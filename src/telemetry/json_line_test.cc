@@ -23,6 +23,9 @@ RequestRecord full_record() {
   record.service = "training";
   record.endpoint = "127.0.0.1:7002";
   record.user = "u-17";
+  record.credential = "api_key";
+  record.key_id = "k-1";
+  record.policy = "allow";
   record.client = parse_ip("192.0.2.255").value();
   record.status = 502;
   record.code = ErrorCode::upstream_reset;
@@ -54,13 +57,14 @@ std::string member_of(const std::string& line, const char* member) {
 }
 
 TEST(JsonLine, HasEveryMember) {
-  EXPECT_EQ(line_of(full_record()),
-            R"({"time":"2025-11-23T03:36:40.042Z","request_id":"01HF7","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",)"
-            R"("client":"192.0.2.255","method":"GET","path":"/api/v1/models?token=***&page=***","status":502,)"
-            R"("code":"upstream_reset","route":"models","service":"training","endpoint":"127.0.0.1:7002",)"
-            R"("user":"u-17","bytes_in":12,"bytes_out":18446744073709551615,"duration_ms":12.345,)"
-            R"("upstream_ms":12.001,"attempts":2,"end":"upstream_failed","reason":"connection reset by peer"})"
-            "\n");
+  EXPECT_EQ(
+      line_of(full_record()),
+      R"({"time":"2025-11-23T03:36:40.042Z","request_id":"01HF7","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",)"
+      R"("client":"192.0.2.255","method":"GET","path":"/api/v1/models?token=***&page=***","status":502,)"
+      R"("code":"upstream_reset","route":"models","service":"training","endpoint":"127.0.0.1:7002",)"
+      R"("user":"u-17","credential":"api_key","key_id":"k-1","policy":"allow","bytes_in":12,"bytes_out":18446744073709551615,"duration_ms":12.345,)"
+      R"("upstream_ms":12.001,"attempts":2,"end":"upstream_failed","reason":"connection reset by peer"})"
+      "\n");
 }
 
 TEST(JsonLine, OfAnEmptyRecordHasNulls) {
@@ -68,7 +72,7 @@ TEST(JsonLine, OfAnEmptyRecordHasNulls) {
   EXPECT_EQ(
       line,
       R"({"time":"1970-01-01T00:00:00.000Z","request_id":null,"trace_id":null,"client":"::","method":null,)"
-      R"("path":null,"status":0,"code":null,"route":null,"service":null,"endpoint":null,"user":null,"bytes_in":0,)"
+      R"("path":null,"status":0,"code":null,"route":null,"service":null,"endpoint":null,"user":null,"credential":null,"key_id":null,"policy":null,"bytes_in":0,)"
       R"("bytes_out":0,"duration_ms":0.000,"upstream_ms":null,"attempts":0,"end":"complete","reason":null})"
       "\n");
   simdjson::dom::parser parser;

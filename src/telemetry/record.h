@@ -48,10 +48,13 @@ struct RequestRecord {
   std::string_view query;   // as received, without '?'; its values are never logged
   std::string_view route;   // the route's name in the configuration
   std::string_view service;
-  std::string_view endpoint;  // host:port that answered last
-  std::string_view user;      // the token's subject
-  IpAddress client;           // the address that limits and the log use (behind trusted proxies the forwarded one)
-  std::uint16_t status = 0;   // sent to the client; 499 if it left before; 0 if nothing could be sent
+  std::string_view endpoint;    // host:port that answered last
+  std::string_view user;        // whom the credentials name
+  std::string_view credential;  // "token", "api_key"
+  std::string_view key_id;      // of the API key
+  std::string_view policy;      // what the route's `require` said: "allow", "deny", "would_deny"
+  IpAddress client;             // the address that limits and the log use (behind trusted proxies the forwarded one)
+  std::uint16_t status = 0;     // sent to the client; 499 if it left before; 0 if nothing could be sent
   std::optional<ErrorCode> code;
   std::string_view reason;           // Error::reason: for operators only
   std::uint64_t bytes_in = 0;        // of the body

@@ -238,7 +238,8 @@ def test_two_issuers_do_not_mix(gateway, backend, issuer, tmp_path):
     for number, one in enumerate((issuer, other)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        sections.append(configs.authentication(one, one.write_jwks(folder))["issuers"][0])
+        section = configs.authentication(one, one.write_jwks(folder))["issuers"][0]
+        sections.append({**section, "subject_prefix": f"{number}:"})
     server = backend()
     instance = gateway(configs.base({"backend": server.url}, [{"path": "/", "service": "backend"}], authentication={"issuers": sections}))
     for one in (issuer, other):

@@ -1,0 +1,117 @@
+#include "access/issued_rights.h"
+
+#include <algorithm>
+
+#include "access/claims.h"
+#include "access/identity_text.h"
+#include "access/permission.h"
+
+namespace lotagate::access {
+namespace {
+
+using Refusal = std::string_view;  // empty: none
+constexpr std::size_t kMaxSessionBytes = 128;
+constexpr std::size_t kMaxRoleBytes = 256;
+
+// One text, or none when the claim is absent.
+Refusal read_one(const ClaimSet& claims, std::string_view path, std::size_t max_bytes, Refusal reason,
+                 std::string& out) {
+  std::vector<std::string> texts;
+  auto kind = path.empty() ? ClaimSet::Kind::absent : claims.read(path, ClaimSet::Scalars::strings, texts);
+  if (kind == ClaimSet::Kind::absent) return {};
+  bool fits = kind == ClaimSet::Kind::texts && texts.size() == 1 && !texts[0].empty() && texts[0].size() <= max_bytes &&
+              is_visible_ascii(texts[0]);
+  if (!fits) return reason;
+  out = std::move(texts[0]);
+  return {};
+}
+
+Refusal read_list(const ClaimSet& claims, std::string_view path, Refusal reason, std::vector<std::string>& out) {
+  if (path.empty()) return {};
+  auto kind = claims.read(path, ClaimSet::Scalars::strings, out);
+  return kind == ClaimSet::Kind::malformed || out.size() > kMaxClaimEntries ? reason : Refusal{};
+}
+
+std::string join(const std::vector<std::string>& texts, char separator) {
+  std::string joined;
+  for (const auto& text : texts) {
+    if (!joined.empty()) joined += separator;
+    joined += text;
+  }
+  return joined;
+}
+
+// The words of all texts with one space between.
+std::string words_of(const std::vector<std::string>& texts) {
+  std::vector<std::string> words;
+  for (std::string_view text : texts) {
+    while (!text.empty()) {
+      auto end = std::min(text.find(' '), text.size());
+      if (end > 0) words.emplace_back(text.substr(0, end));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+  return join(words, ' ');
+}
+
+bool is_role(const std::string& role) {
+  return !role.empty() && role.size() <= kMaxRoleBytes && is_visible_ascii(role) && role.find(',') == role.npos;
+}
+
+// The permissions of the claim, then those that the roles stand for.
+std::string permissions_of(std::vector<std::string> claimed, const std::vector<std::string>& roles,
+                           const std::vector<RolePermissions>& role_permissions) {
+  std::erase_if(claimed, [](const std::string& text) { return !valid_permission(text); });
+  for (const RolePermissions& entry : role_permissions) {
+    if (std::ranges::find(roles, entry.role) == roles.end()) continue;
+    claimed.insert(claimed.end(), entry.permissions.begin(), entry.permissions.end());
+  }
+  return join(claimed, ',');
+}
+
+// VCHAR and SP only, and for lists no comma within an element: nothing that a service could split elsewhere.
+bool fits_field(const std::vector<std::string>& texts) {
+  auto fits = [&](const std::string& text) {
+    auto allowed = [](char c) { return c >= ' ' && c < '\x7F'; };
+    bool edges = !text.empty() && text.front() != ' ' && text.back() != ' ';
+    return edges && std::ranges::all_of(text, allowed) && (texts.size() == 1 || text.find(',') == text.npos);
+  };
+  return !texts.empty() && std::ranges::all_of(texts, fits);
+}
+
+// A claim that is absent, no text, or unfit for a field is no reason to refuse the caller: the field stays away.
+void add_header_lines(const ClaimSet& claims, const std::vector<ClaimHeader>& headers, Principal& principal) {
+  for (const ClaimHeader& header : headers) {
+    std::vector<std::string> texts;
+    if (claims.read(header.claim, ClaimSet::Scalars::any, texts) != ClaimSet::Kind::texts || !fits_field(texts)) {
+      continue;
+    }
+    std::string line = header.header + ": " + join(texts, ',') + "\r\n";
+    if (principal.header_lines.size() + line.size() <= kMaxClaimHeaderBytes) principal.header_lines += line;
+  }
+}
+
+}  // namespace
+
+std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const RightsClaims& names,
+                                                  const std::vector<RolePermissions>& role_permissions,
+                                                  Principal& principal) {
+  std::vector<std::string> roles;
+  std::vector<std::string> permissions;
+  std::vector<std::string> scopes;
+  for (Refusal refusal : {read_one(claims, names.tenant, kMaxSubjectBytes, "claim_tenant_malformed", principal.tenant),
+                          read_one(claims, "sid", kMaxSessionBytes, "claim_sid_malformed", principal.session),
+                          read_list(claims, names.roles, "claim_roles_malformed", roles),
+                          read_list(claims, names.permissions, "claim_permissions_malformed", permissions),
+                          read_list(claims, names.scopes, "claim_scope_malformed", scopes)}) {
+    if (!refusal.empty()) return std::unexpected(refusal);
+  }
+  if (!std::ranges::all_of(roles, is_role)) return std::unexpected("claim_roles_malformed");
+  principal.permissions = permissions_of(std::move(permissions), roles, role_permissions);
+  principal.roles = join(roles, ',');
+  principal.scopes = words_of(scopes);
+  add_header_lines(claims, names.headers, principal);
+  return {};
+}
+
+}  // namespace lotagate::access

@@ -1,0 +1,187 @@
+#include "gateway/access_check.h"
+
+#include "base/text.h"
+#include "gateway/role_lookup.h"
+#include "gateway/worker.h"
+#include "http/target.h"
+
+namespace lotagate {
+namespace {
+
+using access::DirectoryState;
+
+std::unexpected<Error> invalid(std::string_view reason) {
+  return fail(ErrorCode::invalid_token, Origin::downstream, reason);
+}
+
+std::unexpected<Error> missing(std::string_view reason) {
+  return fail(ErrorCode::missing_token, Origin::downstream, reason);
+}
+
+// RFC 6750 2.1; the scheme has no case (RFC 9110 11.1). Nothing if there is no such field, empty for another scheme.
+std::optional<std::string_view> bearer_token(const http::FieldList& fields) {
+  const http::Field* field = fields.first(http::FieldName::authorization);
+  if (field == nullptr) return std::nullopt;
+  constexpr std::string_view kScheme = "Bearer ";
+  bool as_usual = field->value.starts_with(kScheme);
+  bool has_scheme = as_usual || iequals(field->value.substr(0, kScheme.size()), kScheme);
+  return has_scheme ? field->value.substr(kScheme.size()) : std::string_view();
+}
+
+// The one field that carries an API key; nothing without it.
+Result<std::optional<std::string_view>> api_key(const http::FieldList& fields, const config::ApiKeys& settings) {
+  std::optional<std::string_view> found;
+  for (const http::Field& field : fields.items) {
+    if (!iequals(field.name, settings.header)) continue;
+    if (found) return fail(ErrorCode::bad_request, Origin::downstream, "repeated API key");
+    found = field.value;
+  }
+  return found;
+}
+
+// Whether some look-up has to be awaited, started by this request if nobody has yet.
+template <typename Start>
+bool must_wait(DirectoryState state, Start start) {
+  switch (state) {
+    case DirectoryState::fresh:
+    case DirectoryState::stale:
+    case DirectoryState::unavailable: return false;
+    case DirectoryState::stale_refresh: start(); return false;
+    case DirectoryState::fetch: start(); return true;
+    case DirectoryState::wait: return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void AccessCheck::reset() {
+  credential_ = Credential::none;
+  policy_ = Policy::none;
+  principal_ = {};
+  digest_.reset();
+  key_accepted_ = false;
+  key_permissions_ = key_id_ = subject_ = tenant_ = roles_ = would_deny_reason_ = {};
+}
+
+std::optional<Result<void>> AccessCheck::proceed(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
+  if (credential_ == Credential::none) {
+    auto found = find_credentials(question);
+    if (!found) return found;
+  }
+  if (credential_ == Credential::api_key && !key_accepted_) {
+    auto accepted = look_key_up(question, waiter);
+    if (!accepted || !*accepted) return accepted;
+    key_accepted_ = true;
+  }
+  if (asks_service(question)) return look_user_up(question, waiter);
+  return decide(question, nullptr);
+}
+
+Result<void> AccessCheck::find_credentials(const AccessQuestion& question) {
+  auto token = bearer_token(question.fields);
+  bool has_token = token && !token->empty();
+  if (question.route.api_keys) {
+    TRY(key, api_key(question.fields, question.view.snapshot->config.authentication.api_keys));
+    if (key && has_token) return fail(ErrorCode::bad_request, Origin::downstream, "a token and an API key");
+    if (key) {
+      credential_ = Credential::api_key;
+      if (!access::valid_api_key(*key)) return invalid("api_key_malformed");
+      digest_.emplace(*key);
+      return {};
+    }
+  }
+  if (!token) return missing("no Authorization");
+  if (!has_token) return missing("not a bearer token");
+  return accept_token(question, *token);
+}
+
+Result<void> AccessCheck::accept_token(const AccessQuestion& question, std::string_view token) {
+  credential_ = Credential::token;
+  access::Authenticator& authenticator = worker_.authenticator();
+  auto principal = authenticator.authenticate(token, worker_.reactor().wall_now());
+  if (auto issuer = authenticator.take_refetch_request()) worker_.shared().request_key_refetch(*issuer);
+  if (!principal) return std::unexpected(principal.error());
+  if ((question.route.issuers >> (*principal)->issuer_index & 1) == 0) return invalid("issuer_not_accepted");
+  principal_ = *std::move(principal);
+  subject_ = principal_->subject;
+  tenant_ = principal_->tenant;
+  roles_ = principal_->roles;
+  return {};
+}
+
+std::optional<Result<void>> AccessCheck::look_key_up(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
+  Result<void> accepted = fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the API key");
+  auto visit = [&](const access::AccessGrant& key) { accepted = accept_key(key); };
+  auto state = question.view.snapshot->key_directory->find(digest_->text(), worker_.reactor().now(), waiter, visit);
+  bool waits = must_wait(state, [&] { start_api_key_lookup(worker_, question.view, digest_->text()); });
+  if (waits) return std::nullopt;
+  return accepted;
+}
+
+Result<void> AccessCheck::accept_key(const access::AccessGrant& key) {
+  if (key.unknown) return invalid("api_key_unknown");
+  key_id_ = arena_.copy(key.key_id);
+  if (key.disabled) return invalid("api_key_disabled");
+  if (worker_.reactor().wall_now() >= key.expires) return invalid("api_key_expired");
+  subject_ = arena_.copy(key.subject);
+  key_permissions_ = arena_.copy(key.permissions.joined());
+  return {};
+}
+
+bool AccessCheck::asks_service(const AccessQuestion& question) const {
+  if (credential_ == Credential::api_key) return true;
+  return question.view.snapshot->config.authentication.issuers[principal_->issuer_index].user_management;
+}
+
+std::optional<Result<void>> AccessCheck::look_user_up(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
+  Result<void> decision = fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the user");
+  auto visit = [&](const access::AccessGrant& user) { decision = decide(question, &user); };
+  auto state = question.view.snapshot->directory->find(subject_, worker_.reactor().now(), waiter, visit);
+  bool waits = must_wait(state, [&] { start_role_lookup(worker_, question.view, subject_); });
+  if (waits) return std::nullopt;
+  return decision;
+}
+
+// With `user` this runs under the directory's lock: comparisons and short copies only.
+Result<void> AccessCheck::decide(const AccessQuestion& question, const access::AccessGrant* user) {
+  access::Standing standing{.subject = subject_, .token = principal_ ? &*principal_ : nullptr, .user = user};
+  if (credential_ == Credential::api_key) standing.key_permissions = access::TextList(key_permissions_);
+  // A segment with parameters is read as another one by some services, so it names nobody.
+  bool plain = question.path.find(';') == question.path.npos;
+  if (plain) standing.path_subject = http::decode_segment(question.path_subject, arena_);
+  TRY_VOID(access::check_standing(standing));
+  if (user != nullptr) {
+    tenant_ = arena_.copy(user->tenant);
+    std::string_view own = user->roles.joined();
+    bool both = !own.empty() && !roles_.empty();
+    roles_ = arena_.concat({roles_, both ? "," : "", own});
+  }
+  auto allowed = access::authorize(question.route.require, question.method, standing);
+  if (!question.route.require.empty()) policy_ = allowed ? Policy::allow : Policy::deny;
+  if (allowed || !question.route.report_only) return allowed;
+  policy_ = Policy::would_deny;
+  would_deny_reason_ = allowed.error().reason;
+  return {};
+}
+
+std::string_view credential_name(AccessCheck::Credential credential) {
+  switch (credential) {
+    case AccessCheck::Credential::none: return {};
+    case AccessCheck::Credential::token: return "token";
+    case AccessCheck::Credential::api_key: return "api_key";
+  }
+  return {};
+}
+
+std::string_view policy_name(AccessCheck::Policy policy) {
+  switch (policy) {
+    case AccessCheck::Policy::none: return {};
+    case AccessCheck::Policy::allow: return "allow";
+    case AccessCheck::Policy::deny: return "deny";
+    case AccessCheck::Policy::would_deny: return "would_deny";
+  }
+  return {};
+}
+
+}  // namespace lotagate
