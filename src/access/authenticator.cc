@@ -5,6 +5,7 @@
 
 #include "access/claims.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "jose/jws.h"
 
@@ -43,7 +44,7 @@ Result<PrincipalRef> Authenticator::authenticate(std::string_view token, WallTim
   return authenticate_uncached(token, now);
 }
 
-std::optional<std::uint32_t> Authenticator::take_refetch_request() { return std::exchange(refetch_, std::nullopt); }
+std::optional<RefetchRequest> Authenticator::take_refetch_request() { return std::exchange(refetch_, std::nullopt); }
 
 Result<PrincipalRef> Authenticator::authenticate_uncached(std::string_view token, WallTime now) {
   auto jws = jose::parse_compact_jws(token, settings_.max_token_bytes);
@@ -91,7 +92,7 @@ Result<void> Authenticator::verify(const jose::CompactJws& jws, std::uint32_t is
   if (jws.kid) {
     const jose::VerificationKey* key = keys->find(*jws.kid, jws.algorithm);
     if (key == nullptr) {
-      refetch_ = issuer_index;
+      refetch_ = {.issuer = issuer_index, .key = hash_bytes(*jws.kid, process_hash_seed())};
       return invalid("key_unknown");
     }
     auto verified = jose::verify_signature(jws, *key);
@@ -102,7 +103,7 @@ Result<void> Authenticator::verify(const jose::CompactJws& jws, std::uint32_t is
     if (jose::verify_signature(jws, *key)) return {};
   }
   // Without a kid a rotated key looks like a wrong signature.
-  refetch_ = issuer_index;
+  refetch_ = {.issuer = issuer_index, .key = hash_bytes(jws.signature, process_hash_seed())};
   return invalid("signature_mismatch");
 }
 

@@ -45,6 +45,12 @@ struct AuthenticationSettings {
   std::vector<RolePermissions> role_permissions{};
 };
 
+// An issuer's keys lacked what a token asked for: the set may be older than a rotation.
+struct RefetchRequest {
+  std::uint32_t issuer = 0;
+  std::uint64_t key = 0;  // a hash of the kid; of the signature, if the token names none
+};
+
 class Authenticator {
  public:
   // Until the first ring arrives every token of a configured issuer is answered keys_unavailable.
@@ -62,9 +68,8 @@ class Authenticator {
   // unverified `iss` only selects the configured issuer it must then prove.
   Result<PrincipalRef> authenticate(std::string_view token, WallTime now);
 
-  // The issuer whose keys lacked what a token asked for since the last call: its set may be older than a rotation.
-  // The caller bounds how often it fetches (anyone can send an unknown kid).
-  std::optional<std::uint32_t> take_refetch_request();
+  // What was missed since the last call. The caller bounds how often it fetches (anyone can send an unknown kid).
+  std::optional<RefetchRequest> take_refetch_request();
 
   // Readable from any thread.
   const TokenCacheCounters& counters() const { return cache_.counters(); }
@@ -79,7 +84,7 @@ class Authenticator {
   std::shared_ptr<const KeyRing> ring_;
   std::vector<std::uint64_t> key_versions_;  // of ring_, side by side for the cache
   TokenCache cache_;
-  std::optional<std::uint32_t> refetch_;
+  std::optional<RefetchRequest> refetch_;
 };
 
 }  // namespace lotagate::access

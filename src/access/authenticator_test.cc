@@ -86,8 +86,14 @@ TEST_F(AuthenticatorTest, J04_AnUnknownKidAsksForANewSet) {
   use_default_keys();
   TestSigner rotated(Algorithm::ES256, "new");
   EXPECT_EQ(verdict(rotated.sign(kPayload)), "key_unknown");
-  EXPECT_EQ(authenticator_.take_refetch_request(), 0u);
+  auto first = authenticator_.take_refetch_request();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->issuer, 0u);
   EXPECT_FALSE(authenticator_.take_refetch_request()) << "taken once";
+  EXPECT_EQ(verdict(rotated.sign(kPayload)), "key_unknown");
+  EXPECT_EQ(authenticator_.take_refetch_request()->key, first->key) << "the same kid";
+  EXPECT_EQ(verdict(TestSigner(Algorithm::ES256, "newer").sign(kPayload)), "key_unknown");
+  EXPECT_NE(authenticator_.take_refetch_request()->key, first->key) << "another kid";
   auto wrong = ec_.sign(kPayload);
   auto stolen = ec_.sign("other");
   EXPECT_EQ(verdict(wrong.substr(0, wrong.rfind('.')) + stolen.substr(stolen.rfind('.'))), "signature_mismatch");
@@ -103,7 +109,7 @@ TEST_F(AuthenticatorTest, J04_WithoutKidTheFittingKeysAreTried) {
   EXPECT_EQ(verdict(nameless.sign(kPayload)), "u-1");
   TestSigner stranger(Algorithm::ES256, "");
   EXPECT_EQ(verdict(stranger.sign(kPayload)), "signature_mismatch");
-  EXPECT_EQ(authenticator_.take_refetch_request(), 0u);
+  EXPECT_EQ(authenticator_.take_refetch_request()->issuer, 0u);
   EXPECT_EQ(verdict(ec_.sign_with_header(R"({"alg":"ES256","kid":""})", kPayload)), "key_unknown");
 }
 

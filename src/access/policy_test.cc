@@ -74,7 +74,8 @@ TEST(Policy, RolesAndScopes) {
   auto scopes = compiled({{.method = "*", .scopes = {"read", "write"}}});
   EXPECT_EQ((Caller{.token = {.subject = "u-1", .issuer = "i", .scopes = "write x read"}}.asks(scopes, "GET")),
             "allowed");
-  EXPECT_EQ((Caller{.token = {.subject = "u-1", .issuer = "i", .scopes = "write"}}.asks(scopes, "GET")), "missing_scope");
+  EXPECT_EQ((Caller{.token = {.subject = "u-1", .issuer = "i", .scopes = "write"}}.asks(scopes, "GET")),
+            "missing_scope");
 }
 
 TEST(Policy, ATokensPermissionsCountBesideTheServices) {

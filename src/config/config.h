@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,13 +66,22 @@ struct Service {
   ServiceTimeouts timeouts;
 };
 
-struct Jwks {                // exactly one of both
-  std::optional<Url> url;    // http or https
-  std::string file;          // absolute, or relative to where the process was started (the loader made it so)
-  std::string file_content;  // as read at load
+// Where an issuer's public keys come from: exactly one of `url`, `file` and `discovery`.
+struct Jwks {
+  std::optional<Url> url;        // of a key set; http or https
+  std::optional<Url> discovery;  // of the issuer's metadata, which names the key set (OpenID Connect Discovery 1.0, 4)
+  std::string file;              // absolute, or relative to where the process was started (the loader made it so)
+  std::string file_content;      // as read at load
   seconds refresh = std::chrono::minutes(5);
   seconds max_stale = std::chrono::hours(24);
+  milliseconds cooldown = seconds(10);  // between two fetches on behalf of unknown keys
 };
+
+// Whether both name the same place; the times may differ.
+inline bool same_place(const Jwks& a, const Jwks& b) {
+  auto text = [](const std::optional<Url>& url) { return url ? std::string_view(url->text) : std::string_view(); };
+  return text(a.url) == text(b.url) && text(a.discovery) == text(b.discovery) && a.file == b.file;
+}
 
 struct Issuer {
   std::string issuer{};

@@ -30,7 +30,7 @@ inline constexpr std::string_view kIssuerNames[] = {
     "issuer",          "audiences",        "algorithms",      "jwks",         "secret_file", "typ",
     "required_claims", "subject_prefix",   "user_management", "tenant_claim", "roles_claim", "permissions_claim",
     "scopes_claim",    "claims_to_headers"};
-inline constexpr std::string_view kJwksNames[] = {"url", "file", "refresh", "max_stale"};
+inline constexpr std::string_view kJwksNames[] = {"url", "file", "discovery", "refresh", "max_stale", "cooldown"};
 inline constexpr std::string_view kAuthorizationNames[] = {"user_management", "roles"};
 inline constexpr std::string_view kUserManagementNames[] = {"url",       "token_file", "fresh_for",
                                                             "stale_for", "timeout",    "max_users"};

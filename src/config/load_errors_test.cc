@@ -32,7 +32,7 @@ TEST_F(LoadErrors, Keys) {
   EXPECT_EQ(errors("url: \"http://127.0.0.1:7001\", token_file: service.token", ""),
             (Messages{"17:20 missing required key `token_file`", "17:20 missing required key `url`"}));
   EXPECT_EQ(errors("url: \"http://127.0.0.1:7001/jwks\"", ""),
-            (Messages{"15:13 missing required key `url` or `file`"}));
+            (Messages{"15:13 missing required key `url`, `file` or `discovery`"}));
   EXPECT_EQ(errors("  users: {", "  \"us ers\": {"),
             (Messages{"8:3 `us ers` is not a name: 1 to 64 letters, digits, `_`, `-`, `.`",
                       "22:14 unknown service `users`; did you mean `us ers`?",
@@ -163,6 +163,25 @@ TEST_F(LoadErrors, Identity) {
                       "15:38 `0` is out of range: 1s to 1d", "15:52 `31d` is out of range: 0 to 30d"}));
   EXPECT_EQ(errors("url: \"http://127.0.0.1:7001/jwks\"", "url: http://a, file: keys.json"),
             (Messages{"15:30 `file` and `url` exclude each other"}));
+  auto jwks = [&](const std::string& text) { return errors("url: \"http://127.0.0.1:7001/jwks\"", text); };
+  EXPECT_EQ(jwks("url: http://a, file: keys.json, discovery: true"),
+            (Messages{"15:30 `file` and `url` exclude each other", "15:47 `discovery` and `url` exclude each other"}));
+  EXPECT_EQ(jwks("discovery: true, cooldown: 1m, refresh: 1s"), Messages{});
+  EXPECT_EQ(jwks("discovery: \"https://a/b?c\""), Messages{});
+  EXPECT_EQ(jwks("discovery: false"), (Messages{"15:26 expected `true` or a URL, found `false`"}));
+  EXPECT_EQ(jwks("discovery: \"true\""), (Messages{"15:26 expected `true` or a URL, found `true`"}));
+  EXPECT_EQ(jwks("discovery: [ true ]"), (Messages{"15:26 expected `true` or a URL, found a list"}));
+  EXPECT_EQ(jwks("discovery: ftp://a"),
+            (Messages{"15:26 `ftp://a` is not a URL that begins with http:// or https://"}));
+  EXPECT_EQ(jwks("discovery: https://u:p@a/"),
+            (Messages{"15:26 `https://u:p@a/` holds credentials; name a file for secrets instead"}));
+  EXPECT_EQ(jwks("url: http://a, cooldown: 500ms"), (Messages{"15:40 `500ms` is out of range: 1s to 10m"}));
+  EXPECT_EQ(jwks("url: http://a, cooldown: 11m"), (Messages{"15:40 `11m` is out of range: 1s to 10m"}));
+  for (const std::string issuer : {"users", "https://issuer.example?x=1", "https://u:p@issuer.example"}) {
+    EXPECT_EQ(errors({{"issuer: https://issuer.example", "issuer: " + issuer},
+                      {"url: \"http://127.0.0.1:7001/jwks\"", "discovery: true"}}),
+              (Messages{"15:26 `true` needs an `issuer` that is an http or https URL without a query"}));
+  }
   EXPECT_EQ(errors("      algorithms: [ RS256, ES256 ]",
                    "      algorithms: [ RS256 ]\n      jwks: { url: http://a }\n    - issuer: https://issuer.example\n "
                    "     algorithms: [ RS256 ]"),

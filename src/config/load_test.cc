@@ -51,6 +51,14 @@ authentication:
       algorithms: [ HS256, HS384 ]
       secret_file: shared.secret
       subject_prefix: "shared:"
+    - issuer: https://tenant.example/realm/
+      algorithms: [ RS256 ]
+      jwks: { discovery: true, cooldown: 90s }
+      subject_prefix: "t:"
+    - issuer: anything
+      algorithms: [ RS256 ]
+      jwks: { discovery: "http://127.0.0.1:9/x/.well-known/openid-configuration" }
+      subject_prefix: "a:"
   api_keys: { header: Api-Key }
 authorization:
   roles: { trainer: [ models:write, "gpu:*" ] }
@@ -181,7 +189,7 @@ TEST_F(Load, Identity) {
   EXPECT_EQ(authentication.clock_skew, 10s);
   EXPECT_EQ(authentication.token_cache_bytes, 1024u * 1024);
   EXPECT_EQ(authentication.api_keys.header, "Api-Key");
-  ASSERT_EQ(authentication.issuers.size(), 3u);
+  ASSERT_EQ(authentication.issuers.size(), 5u);
   const Issuer& first = authentication.issuers[0];
   EXPECT_EQ(first.issuer, "https://issuer.example");
   EXPECT_EQ(first.audiences, (std::vector<std::string>{"one", "two"}));
@@ -200,6 +208,8 @@ TEST_F(Load, Identity) {
                               .permissions = "https://x.example/permissions",
                               .scopes = "scp",
                               .headers = {{"email", "X-Auth-Email"}, {"https://x.example/groups", "x-user-groups"}}}));
+  EXPECT_EQ(first.jwks.cooldown, 10s);
+  EXPECT_FALSE(first.jwks.discovery);
   const Issuer& second = authentication.issuers[1];
   EXPECT_FALSE(second.jwks.url);
   EXPECT_EQ(second.jwks.file, folder_.path("keys/other.json"));
@@ -211,6 +221,12 @@ TEST_F(Load, Identity) {
   EXPECT_EQ(third.secret, std::string(48, 's')) << "without the line end";
   EXPECT_EQ(third.algorithms, (std::vector{jose::Algorithm::HS256, jose::Algorithm::HS384}));
   EXPECT_EQ(config.roles, (std::vector<access::RolePermissions>{{"trainer", {"models:write", "gpu:*"}}}));
+  const Issuer& fourth = authentication.issuers[3];
+  ASSERT_TRUE(fourth.jwks.discovery);
+  EXPECT_EQ(fourth.jwks.discovery->text, "https://tenant.example/realm/.well-known/openid-configuration");
+  EXPECT_EQ(fourth.jwks.cooldown, 90s);
+  EXPECT_FALSE(fourth.jwks.url);
+  EXPECT_EQ(authentication.issuers[4].jwks.discovery->text, "http://127.0.0.1:9/x/.well-known/openid-configuration");
 
   ASSERT_TRUE(config.user_management);
   EXPECT_EQ(config.user_management->url.port, 7001);

@@ -21,8 +21,6 @@ constexpr std::size_t kMaxAudiences = 64;
 constexpr std::size_t kMaxServiceTokenBytes = 8ull * 1024;
 constexpr DurationRange kClockSkew{0ms, 60s};
 constexpr NumberRange kTokenCacheBytes{0, 4ull << 30};
-constexpr DurationRange kRefresh{1s, 24h};
-constexpr DurationRange kMaxStale{0ms, 30 * 24h};
 constexpr DurationRange kFreshFor{1ms, 1h};
 constexpr DurationRange kStaleFor{0ms, 24h};
 constexpr DurationRange kLookUpTimeout{10ms, 30s};
@@ -48,38 +46,6 @@ void read_algorithms(Problems& problems, const YamlNode& node, bool symmetric,
       algorithms.push_back(*algorithm);
     }
   }
-}
-
-void read_jwks_file(Problems& problems, const YamlNode& key, Jwks& jwks) {
-  auto content = read_named_file(problems, key, jwks.file, access::kMaxJwksBytes);
-  if (!content) return;
-  if (auto keys = access::parse_jwks(*content); !keys) {
-    problems.add(key.key_at, fmt::format("the file that `file` names holds no usable key set: {}", keys.error()));
-  }
-  jwks.file_content = *std::move(content);
-}
-
-void read_jwks(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Jwks& jwks) {
-  MapReader map(problems, node, kJwksKeys);
-  const YamlNode* url = map.find("url");
-  const YamlNode* file = map.find("file");
-  if (map.is_map() && url == nullptr && file == nullptr) {
-    problems.add(node.at, "missing required key `url` or `file`");
-  }
-  if (url != nullptr && file != nullptr) problems.add(file->key_at, "`file` and `url` exclude each other");
-  if (auto text = map.text("url")) {
-    if (auto parsed = parse_url(*text)) {
-      jwks.url = *std::move(parsed);
-    } else {
-      problems.add(url->at, parsed.error());
-    }
-  }
-  if (auto name = map.text("file")) {
-    jwks.file = (folder / *name).lexically_normal().string();
-    read_jwks_file(problems, *file, jwks);
-  }
-  set(jwks.refresh, map.whole_seconds("refresh", kRefresh));
-  set(jwks.max_stale, map.whole_seconds("max_stale", kMaxStale));
 }
 
 // The file's bytes; a line end behind them, which editors and `echo` leave, is not one of them.
@@ -109,7 +75,7 @@ void read_keys(Problems& problems, MapReader& map, const std::filesystem::path& 
   if (jwks != nullptr && secret != nullptr) problems.add(secret->key_at, "`secret_file` and `jwks` exclude each other");
   const YamlNode* algorithms = map.require("algorithms");
   if (algorithms != nullptr) read_algorithms(problems, *algorithms, secret != nullptr, issuer.algorithms);
-  if (jwks != nullptr) read_jwks(problems, *jwks, folder, issuer.jwks);
+  if (jwks != nullptr) read_jwks(problems, *jwks, folder, issuer.issuer, issuer.jwks);
   if (secret != nullptr) read_secret(problems, map, folder, issuer);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -30,6 +31,9 @@ void read_authentication(Problems& problems, const YamlNode& node, const std::fi
 // The keys of an issuer that concern claims.
 void read_claims(Problems& problems, MapReader& map, Issuer& issuer);
 void read_role_permissions(Problems& problems, const YamlNode& node, std::vector<access::RolePermissions>& roles);
+// Where one issuer's keys come from. `issuer`: its name, empty if that is wrong.
+void read_jwks(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, std::string_view issuer,
+               Jwks& jwks);
 
 // Everything else of `config` is read already: routes refer to it.
 void read_routes(Problems& problems, const YamlNode& node, Config& config);

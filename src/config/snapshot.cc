@@ -127,12 +127,10 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
 
 bool same_authentication(const Config& a, const Config& b) {
   auto same_issuer = [](const Issuer& x, const Issuer& y) {
-    std::string x_source = x.jwks.url ? x.jwks.url->text : x.jwks.file;
-    std::string y_source = y.jwks.url ? y.jwks.url->text : y.jwks.file;
-    return x.issuer == y.issuer && x.audiences == y.audiences && x.algorithms == y.algorithms && x_source == y_source &&
-           x.jwks.refresh == y.jwks.refresh && x.jwks.max_stale == y.jwks.max_stale && x.secret == y.secret &&
-           x.type == y.type && x.required_claims == y.required_claims && x.subject_prefix == y.subject_prefix &&
-           x.rights == y.rights;
+    return x.issuer == y.issuer && x.audiences == y.audiences && x.algorithms == y.algorithms &&
+           same_place(x.jwks, y.jwks) && x.jwks.refresh == y.jwks.refresh && x.jwks.max_stale == y.jwks.max_stale &&
+           x.jwks.cooldown == y.jwks.cooldown && x.secret == y.secret && x.type == y.type &&
+           x.required_claims == y.required_claims && x.subject_prefix == y.subject_prefix && x.rights == y.rights;
   };
   const Authentication& left = a.authentication;
   const Authentication& right = b.authentication;

@@ -100,7 +100,7 @@ Result<void> AccessCheck::accept_token(const AccessQuestion& question, std::stri
   credential_ = Credential::token;
   access::Authenticator& authenticator = worker_.authenticator();
   auto principal = authenticator.authenticate(token, worker_.reactor().wall_now());
-  if (auto issuer = authenticator.take_refetch_request()) worker_.shared().request_key_refetch(*issuer);
+  if (auto missed = authenticator.take_refetch_request()) worker_.shared().request_key_refetch(*missed);
   if (!principal) return std::unexpected(principal.error());
   if ((question.route.issuers >> (*principal)->issuer_index & 1) == 0) return invalid("issuer_not_accepted");
   principal_ = *std::move(principal);

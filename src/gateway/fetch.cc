@@ -170,6 +170,11 @@ class Transfer {
     for (std::size_t i = 0; curl_easy_header(easy(), "Cache-Control", i, CURLH_HEADER, -1, &field) == CURLHE_OK; ++i) {
       for_each_list_item(field->value, [&](std::string_view item) { read_cache_directive(item, answer.max_age); });
     }
+    // Caches on the way have used up part of it (RFC 9111 4.2). Two Age fields, or one that is no number, say nothing.
+    if (!answer.max_age || curl_easy_header(easy(), "Age", 0, CURLH_HEADER, -1, &field) != CURLHE_OK) return;
+    auto age = parse_decimal(field->value);
+    if (field->amount != 1 || !age) return;
+    answer.max_age = std::max(seconds(0), *answer.max_age - seconds(std::min(*age, kMaxAgeSeconds)));
   }
 
   const FetchOptions& options_;

@@ -26,7 +26,7 @@ struct FetchAnswer {
   long status = 0;  // never a redirect: 304 is the only 3xx
   std::string body;
   std::string etag;                // empty: none
-  std::optional<seconds> max_age;  // of Cache-Control; 0 for no-cache and no-store
+  std::optional<seconds> max_age;  // of Cache-Control, less Age; 0 for no-cache and no-store
 };
 
 enum class FetchFailure : std::uint8_t {

@@ -77,6 +77,11 @@ TEST(Fetch, ReadsMaxAge) {
       {"Cache-Control: max-age=-5\r\n", std::nullopt},
       {"Cache-Control: max-age=99999999999999999999\r\n", std::nullopt},
       {"Cache-Control: max-age=9999999999999\r\n", seconds(365 * 24 * 3600)},
+      {"Cache-Control: max-age=60\r\nAge: 20\r\n", seconds(40)},
+      {"Age: 20\r\nCache-Control: max-age=10\r\n", seconds(0)},
+      {"Cache-Control: max-age=60\r\nAge: 99999999999999999999\r\n", seconds(60)},
+      {"Cache-Control: max-age=60\r\nAge: 20\r\nAge: 30\r\n", seconds(60)},
+      {"Age: 20\r\n", std::nullopt},
   };
   for (const auto& c : cases) {
     Server server(test_answer(200, "", c.field));

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/check.h"
 #include "gateway/resolve.h"
 #include "runtime/epoll_backend.h"
 
@@ -65,6 +66,14 @@ std::vector<std::string> to_lines(const std::vector<config::ConfigError>& errors
   return lines;
 }
 
+// Of an issuer with a configured secret.
+std::shared_ptr<const access::KeySet> secret_keys(const config::Issuer& issuer) {
+  if (issuer.secret.empty()) return nullptr;
+  auto keys = access::secret_key_set(issuer.secret, issuer.algorithms);
+  LG_CHECK(keys.has_value(), "the loader let an unusable secret pass");
+  return std::make_shared<const access::KeySet>(*std::move(keys));
+}
+
 std::unexpected<std::vector<std::string>> failure(std::string line) {
   return std::unexpected(std::vector<std::string>{std::move(line)});
 }
@@ -94,9 +103,9 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   log_ = std::move(*log);
   metrics_ = std::make_unique<telemetry::Metrics>(workers);
   buckets_ = std::make_unique<limit::BucketTable>(loaded->rate_limit_table.memory_bytes);
-  auto refetch = [this](std::uint32_t issuer) {
+  auto refetch = [this](const access::RefetchRequest& missed) {
     std::shared_lock lock(key_source_mutex_);
-    if (key_source_) key_source_->request_refetch(issuer);
+    if (key_source_) key_source_->request_refetch(missed.issuer, missed.key);
   };
   std::uint32_t capacity = connection_capacity(workers * (kWorkerDescriptors + loaded->listeners.size()));
   shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name(), refetch, capacity);
@@ -184,6 +193,7 @@ void Gateway::start_key_source(KeySource* previous) {
       .issuers = snapshot_->config.authentication.issuers,
       .publish = [this](std::shared_ptr<const access::KeyRing> keys) { publish_keys(std::move(keys)); },
       .log = [](std::string_view line) { spdlog::warn("{}", line); },
+      .constant_keys = secret_keys,
       .previous = previous,
       .times = {}});
   source->start();

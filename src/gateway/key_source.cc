@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "base/text.h"
-#include "config/file.h"
+#include "gateway/key_source_state.h"
 
 namespace lotagate {
 namespace {
@@ -16,96 +15,19 @@ constexpr double kRefreshJitter = 0.1;
 
 MonotonicTime monotonic_now() { return std::chrono::steady_clock::now(); }
 
-bool same_address(const config::Issuer& a, const config::Issuer& b) {
-  if (a.issuer != b.issuer || a.jwks.url.has_value() != b.jwks.url.has_value()) return false;
-  return a.jwks.url ? a.jwks.url->text == b.jwks.url->text : a.jwks.file == b.jwks.file;
-}
-
-// What an issuer is known by: copied as a whole to the source that takes over.
-struct IssuerState {
-  std::shared_ptr<const access::KeySet> keys;
-  std::uint64_t version = 0;
-  std::string content;        // the document behind `keys`: an equal one changes nothing
-  std::string etag;           // of `content`
-  MonotonicTime confirmed{};  // when `keys` were last fetched or found unchanged
-  MonotonicTime due = MonotonicTime::min();
-  MonotonicTime refetch_allowed = MonotonicTime::min();
-  std::uint64_t fetches = 0;
-  std::uint64_t failures = 0;
-  std::string problem;
-};
-
 }  // namespace
 
-// The outcome of one attempt.
-struct KeySource::Loaded {
-  std::string problem{};                         // empty: good
-  std::shared_ptr<const access::KeySet> keys{};  // null in a good outcome: those in use were confirmed
-  std::string content{};
-  std::string etag{};
-  std::optional<seconds> max_age{};
-};
-
-// `state` is written by the fetching thread under the mutex; that thread alone may read it without.
-struct KeySource::Source {
-  Source(const config::Issuer& from, const KeySourceTimes& times)
-      : issuer(from), backoff(times.retry_first, times.retry_last) {}
-
-  bool has_url() const { return issuer.jwks.url.has_value(); }
-  MonotonicTime expires() const {
-    return state.keys ? state.confirmed + issuer.jwks.refresh + issuer.jwks.max_stale : kNever;
-  }
-  MonotonicTime next_load() const {
-    return refetch_wanted.load(std::memory_order_acquire) ? std::min(state.due, state.refetch_allowed) : state.due;
-  }
-
-  FetchOptions request(const config::Url& url, milliseconds timeout) const {
-    return {.url = url.text, .if_none_match = state.etag, .timeout = timeout, .max_bytes = access::kMaxJwksBytes};
-  }
-  Loaded read(std::expected<FetchAnswer, FetchError> fetched) const;
-  Loaded read_file() const;
-  Loaded read_document(std::string content) const;
-
-  const config::Issuer& issuer;
-  IssuerState state;
-  Backoff backoff;
-  std::atomic<bool> refetch_wanted{false};
-};
-
-KeySource::Loaded KeySource::Source::read(std::expected<FetchAnswer, FetchError> fetched) const {
-  if (!fetched) return {.problem = std::move(fetched.error().text)};
-  Loaded loaded;
-  if (fetched->status == 200) {
-    loaded = read_document(std::move(fetched->body));
-    loaded.etag = std::move(fetched->etag);
-  } else if (fetched->status == 304 && !state.etag.empty()) {
-    loaded.etag = state.etag;
-  } else {
-    loaded.problem = fmt::format("answered with status {}", fetched->status);
-  }
-  loaded.max_age = fetched->max_age;
-  return loaded;
-}
-
-KeySource::Loaded KeySource::Source::read_file() const {
-  auto content = config::read_file(issuer.jwks.file, access::kMaxJwksBytes);
-  if (!content) return {.problem = fmt::format("{}: {}", issuer.jwks.file, content.error())};
-  return read_document(*std::move(content));
-}
-
-KeySource::Loaded KeySource::Source::read_document(std::string content) const {
-  if (state.keys && content == state.content) return {};
-  auto keys = access::parse_jwks(content);
-  if (!keys) return {.problem = fmt::format("unusable: {}", keys.error())};
-  Loaded loaded;
-  loaded.keys = std::make_shared<const access::KeySet>(*std::move(keys));
-  loaded.content = std::move(content);
-  return loaded;
-}
-
 KeySource::KeySource(KeySourceOptions options) : options_(std::move(options)) {
-  for (const auto& issuer : options_.issuers) sources_.push_back(std::make_unique<Source>(issuer, options_.times));
+  for (const auto& issuer : options_.issuers) {
+    auto constant = options_.constant_keys ? options_.constant_keys(issuer) : nullptr;
+    sources_.push_back(std::make_unique<Source>(issuer, std::move(constant), options_.times));
+  }
   if (KeySource* previous = std::exchange(options_.previous, nullptr)) inherit(*previous);
+  for (const auto& source : sources_) {
+    if (!source->constant) continue;
+    source->state.keys = source->constant;
+    source->state.version = ++last_version_;
+  }
 }
 
 KeySource::~KeySource() { stop(); }
@@ -116,12 +38,14 @@ void KeySource::inherit(KeySource& previous) {
   last_version_ = previous.last_version_;
   auto now = monotonic_now();
   for (const auto& source : sources_) {
+    if (source->constant) continue;
     for (const auto& old : previous.sources_) {
-      if (same_address(source->issuer, old->issuer)) source->state = old->state;
+      bool same = source->issuer.issuer == old->issuer.issuer && same_place(source->issuer.jwks, old->issuer.jwks);
+      if (same && !old->constant) source->take_over(*old);
     }
     // Reading a file costs nothing, and without keys every second counts. A `refresh` made shorter counts at once.
     MonotonicTime latest = now + source->issuer.jwks.refresh;
-    bool at_once = !source->has_url() || source->state.keys == nullptr;
+    bool at_once = source->is_file() || source->state.keys == nullptr;
     source->state.due = at_once ? MonotonicTime::min() : std::min(source->state.due, latest);
   }
 }
@@ -162,10 +86,16 @@ bool KeySource::wait_for_work() {
   return !stopping_;
 }
 
-void KeySource::request_refetch(std::uint32_t issuer) {
-  if (issuer >= sources_.size()) return;
-  auto& wanted = sources_[issuer]->refetch_wanted;
-  if (wanted.load(std::memory_order_relaxed) || wanted.exchange(true, std::memory_order_acq_rel)) return;
+void KeySource::request_refetch(std::uint32_t issuer, std::uint64_t key) {
+  if (issuer >= sources_.size() || sources_[issuer]->constant) return;
+  Source& source = *sources_[issuer];
+  source.asked.fetch_add(1, std::memory_order_relaxed);
+  auto& wanted = source.refetch_wanted;
+  if (wanted.load(std::memory_order_relaxed) || !source.unknown_keys.may_ask(key, monotonic_now()) ||
+      wanted.exchange(true, std::memory_order_acq_rel)) {
+    source.suppressed.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     woken_ = true;
@@ -174,8 +104,9 @@ void KeySource::request_refetch(std::uint32_t issuer) {
 }
 
 bool KeySource::load_due() {
-  auto sources = take_due(monotonic_now());
-  auto loaded = load(sources);
+  auto begin = monotonic_now();
+  auto sources = take_due(begin);
+  auto loaded = load(sources, begin);
   if (stopping()) return false;  // what was aborted is no failure
   auto now = monotonic_now();
   bool changed = false;
@@ -191,43 +122,39 @@ std::vector<KeySource::Source*> KeySource::take_due(MonotonicTime now) {
     due.push_back(source.get());
     // Cleared before the fetch: what is asked for meanwhile may be newer than the answer.
     if (source->refetch_wanted.exchange(false, std::memory_order_acq_rel)) {
-      source->state.refetch_allowed = now + options_.times.refetch_cooldown;
+      source->state.refetch_allowed = now + source->issuer.jwks.cooldown;
+      ++source->state.refetches;
     }
   }
   return due;
 }
 
-std::vector<KeySource::Loaded> KeySource::load(const std::vector<Source*>& sources) {
-  std::vector<FetchOptions> requests;
-  for (const Source* source : sources) {
-    const auto& url = source->issuer.jwks.url;
-    if (url) requests.push_back(source->request(*url, options_.times.fetch_timeout));
-  }
-  auto fetched = fetcher_.get_all(requests);
-  std::vector<Loaded> loaded;
-  loaded.reserve(sources.size());
-  std::size_t next = 0;
-  for (const Source* source : sources) {
-    loaded.push_back(source->has_url() ? source->read(std::move(fetched[next++])) : source->read_file());
-  }
-  return loaded;
-}
-
 bool KeySource::apply(Source& source, Loaded loaded, MonotonicTime now) {
+  note_address(source, loaded, now);
   if (loaded.problem.empty()) return accept(source, std::move(loaded), now);
   reject(source, std::move(loaded.problem), now);
   return false;
 }
 
+void KeySource::note_address(Source& source, const Loaded& loaded, MonotonicTime now) {
+  if (!source.issuer.jwks.discovery) return;
+  IssuerState& state = source.state;
+  std::lock_guard lock(mutex_);
+  if (loaded.address) {
+    state.address = loaded.address;
+    state.address_confirmed = now;
+    state.metadata_due = now + jitter_.shorten(source.metadata_refresh, kRefreshJitter);
+  }
+  if (!loaded.problem.empty()) state.metadata_due = MonotonicTime::min();  // the keys may have moved
+}
+
 bool KeySource::accept(Source& source, Loaded loaded, MonotonicTime now) {
   IssuerState& state = source.state;
   bool is_new = loaded.keys != nullptr;
-  bool recovered = !state.problem.empty();
   source.backoff.after_success();
+  note_result(source, std::move(loaded.metadata_problem), "the keys are fetched from where they were");
   {
     std::lock_guard lock(mutex_);
-    ++state.fetches;
-    state.problem.clear();
     state.confirmed = now;
     state.due = now + refresh_interval(source, loaded.max_age);
     state.etag = std::move(loaded.etag);
@@ -237,7 +164,6 @@ bool KeySource::accept(Source& source, Loaded loaded, MonotonicTime now) {
       state.version = ++last_version_;
     }
   }
-  if (recovered) log(source, "available again");
   if (!is_new) return false;
   for (const auto& skipped : state.keys->skipped()) {
     log(source, fmt::format("key '{}' is not used: {}", skipped.kid, skipped.reason));
@@ -246,19 +172,25 @@ bool KeySource::accept(Source& source, Loaded loaded, MonotonicTime now) {
 }
 
 void KeySource::reject(Source& source, std::string problem, MonotonicTime now) {
+  auto wait = retry_interval(source);
+  bool has_keys = source.state.keys != nullptr;
+  note_result(source, std::move(problem),
+              has_keys ? "the last good keys stay in use" : "its tokens are refused until then");
+  std::lock_guard lock(mutex_);
+  source.state.due = now + wait;
+}
+
+void KeySource::note_result(Source& source, std::string problem, std::string_view consequence) {
   IssuerState& state = source.state;
   bool is_news = state.problem != problem;
-  auto wait = retry_interval(source);
   {
     std::lock_guard lock(mutex_);
     ++state.fetches;
-    ++state.failures;
+    if (!problem.empty()) ++state.failures;
     state.problem = std::move(problem);
-    state.due = now + wait;
   }
   if (!is_news) return;
-  std::string_view consequence = state.keys ? "the last good keys stay in use" : "its tokens are refused until then";
-  log(source, fmt::format("{}; {}", state.problem, consequence));
+  log(source, state.problem.empty() ? "available again" : fmt::format("{}; {}", state.problem, consequence));
 }
 
 bool KeySource::drop_expired(MonotonicTime now) {
@@ -271,6 +203,10 @@ bool KeySource::drop_expired(MonotonicTime now) {
       source->state.content.clear();
       source->state.etag.clear();  // the next answer has to bring the document
       source->state.version = ++last_version_;
+      if (source->issuer.jwks.discovery) {
+        source->state.address.reset();
+        source->state.due = now;
+      }
     }
     dropped = true;
     log(*source, "not confirmed for longer than `max_stale`; its tokens are refused until it is available again");
@@ -280,14 +216,14 @@ bool KeySource::drop_expired(MonotonicTime now) {
 
 milliseconds KeySource::refresh_interval(const Source& source, std::optional<seconds> max_age) {
   milliseconds longest = source.issuer.jwks.refresh;
-  if (!source.has_url()) return std::min(longest, options_.times.file_check);
+  if (source.is_file()) return std::min(longest, options_.times.file_check);
   auto shortest = std::min(longest, options_.times.shortest_refresh);
   auto interval = max_age ? std::clamp<milliseconds>(*max_age, shortest, longest) : longest;
   return jitter_.shorten(interval, kRefreshJitter);
 }
 
 milliseconds KeySource::retry_interval(Source& source) {
-  if (!source.has_url()) return options_.times.file_check;
+  if (source.is_file()) return options_.times.file_check;
   auto wait = source.backoff.after_failure(jitter_);
   return source.state.keys ? wait : std::min(wait, options_.times.retry_without_keys);
 }
@@ -314,9 +250,13 @@ std::vector<telemetry::IssuerMetrics> KeySource::metrics() const {
     metrics.issuer = source->issuer.issuer;
     metrics.fetches = state.fetches;
     metrics.fetch_failures = state.failures;
+    if (state.fetches > 0) metrics.last_fetch_succeeded = state.problem.empty();
+    metrics.unknown_keys = source->asked.load(std::memory_order_relaxed);
+    metrics.refetches = state.refetches;
+    metrics.refetches_suppressed = source->suppressed.load(std::memory_order_relaxed);
     if (state.keys == nullptr) continue;
     metrics.keys = state.keys->keys().size();
-    metrics.key_set_age = std::chrono::duration_cast<seconds>(now - state.confirmed);
+    if (!source->constant) metrics.key_set_age = std::chrono::duration_cast<seconds>(now - state.confirmed);
   }
   return all;
 }

@@ -5,31 +5,12 @@
 #include <cstdio>
 #include <fstream>
 
-#include "gateway/test_http_server.h"
+#include "gateway/test_key_source.h"
 
 namespace lotagate {
 namespace {
 
 using std::chrono::hours;
-
-std::string jwk(std::string_view kid) {  // the public key of RFC 8037 A.2
-  return R"({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":")" +
-         std::string(kid) + "\"}";
-}
-
-std::string jwks(std::initializer_list<std::string_view> kids) {
-  std::string keys;
-  for (auto kid : kids) keys += (keys.empty() ? "" : ",") + jwk(kid);
-  return "{\"keys\":[" + keys + "]}";
-}
-
-config::Issuer issuer_at(const std::string& url) {
-  config::Issuer issuer;
-  issuer.issuer = "https://issuer.example" + url.substr(url.rfind(':'));
-  issuer.jwks.url = config::Url{.text = url, .scheme = "http", .host = "127.0.0.1", .port = 0, .path = {}};
-  issuer.jwks.refresh = hours(1);
-  return issuer;
-}
 
 // An issuer's server, whose answer a test changes while it runs.
 class IssuerServer {
@@ -58,80 +39,6 @@ class IssuerServer {
   std::optional<std::string> answer_;
   TestHttpServer server_;
 };
-
-// Collects what a source publishes and logs.
-class Watched {
- public:
-  explicit Watched(std::vector<config::Issuer> issuers, KeySourceTimes times = quick(), KeySource* previous = nullptr)
-      : source_({.issuers = std::move(issuers),
-                 .publish = [this](auto ring) { take(std::move(ring)); },
-                 .log =
-                     [this](std::string_view line) {
-                       std::lock_guard lock(mutex_);
-                       lines_.emplace_back(line);
-                     },
-                 .previous = previous,
-                 .times = times}) {}
-
-  // Failures and refetches are answered at once.
-  static KeySourceTimes quick() {
-    return {.fetch_timeout = kTestPatience,
-            .retry_first = milliseconds(10),
-            .retry_last = milliseconds(40),
-            .retry_without_keys = milliseconds(20),
-            .file_check = milliseconds(10),
-            .refetch_cooldown = milliseconds(0),
-            .shortest_refresh = milliseconds(1000)};
-  }
-
-  KeySource* operator->() { return &source_; }
-  KeySource& operator*() { return source_; }
-
-  access::IssuerKeys keys(std::size_t issuer = 0) {
-    std::lock_guard lock(mutex_);
-    return ring_->issuers.at(issuer);
-  }
-  bool has(std::string_view kid, std::size_t issuer = 0) {
-    auto now = keys(issuer);
-    return now.keys && now.keys->find(kid, jose::Algorithm::EdDSA) != nullptr;
-  }
-  std::size_t published() {
-    std::lock_guard lock(mutex_);
-    return published_;
-  }
-  std::size_t lines_with(std::string_view text) {
-    std::lock_guard lock(mutex_);
-    std::size_t count = 0;
-    for (const auto& line : lines_) count += line.find(text) != std::string::npos;
-    return count;
-  }
-  // Asks once more and waits until that has been answered, well or badly.
-  void refetch(std::uint32_t issuer = 0) {
-    auto before = source_.metrics().at(issuer).fetches;
-    source_.request_refetch(issuer);
-    ASSERT_TRUE(eventually([&] { return source_.metrics().at(issuer).fetches > before; }));
-  }
-
- private:
-  void take(std::shared_ptr<const access::KeyRing> ring) {
-    std::lock_guard lock(mutex_);
-    ring_ = std::move(ring);
-    ++published_;
-  }
-
-  std::mutex mutex_;
-  std::shared_ptr<const access::KeyRing> ring_;
-  std::size_t published_ = 0;
-  std::vector<std::string> lines_;
-  KeySource source_;
-};
-
-// Retries, so that only the requests of a test's own cause fetches.
-KeySourceTimes without_retries() {
-  auto times = Watched::quick();
-  times.retry_first = times.retry_last = times.retry_without_keys = hours(1);
-  return times;
-}
 
 TEST(KeySource, HasKeysWhenStartReturns) {
   IssuerServer server(test_answer(200, jwks({"a", "b"})));
@@ -268,30 +175,53 @@ TEST(KeySource, RefetchesOncePerCooldown) {
   IssuerServer other(test_answer(200, jwks({"a"})));
   server->up();
   other->up();
-  auto times = Watched::quick();
-  times.refetch_cooldown = hours(1);
-  Watched source({server.issuer(), other.issuer()}, times);
+  std::vector issuers{server.issuer(), other.issuer()};
+  issuers[0].jwks.cooldown = hours(1);
+  Watched source(issuers);
   source->start();
   source.refetch(0);
   EXPECT_EQ(server->requests().size(), 2u);
 
-  for (int i = 0; i < 1000; ++i) source->request_refetch(0);
-  source->request_refetch(7);  // an issuer of another configuration
-  source.refetch(1);           // the thread has been awake since
+  for (std::uint64_t key = 100; key < 1100; ++key) source->request_refetch(0, key);
+  source->request_refetch(7, 1);  // an issuer of another configuration
+  source.refetch(1);              // the thread has been awake since
   EXPECT_EQ(server->requests().size(), 2u);
   EXPECT_EQ(other->requests().size(), 2u);
+  auto metrics = source->metrics().at(0);
+  EXPECT_EQ(metrics.unknown_keys, 1001u);
+  EXPECT_EQ(metrics.refetches, 1u);
+  EXPECT_EQ(metrics.refetches_suppressed, 999u) << "the first of the thousand waits for the end of the cool-down";
+}
+
+TEST(KeySource, K03_AKeyThatWasAskedForIsNoReasonToAskAgain) {
+  IssuerServer server(test_answer(200, jwks({"a"})));
+  server->up();
+  auto issuer = server.issuer();
+  issuer.jwks.cooldown = hours(1);
+  Watched source({issuer});
+  source->start();
+  source->request_refetch(0, 42);
+  ASSERT_TRUE(eventually([&] { return source->metrics().at(0).refetches == 1; }));
+  auto suppressed = [&] { return source->metrics().at(0).refetches_suppressed; };
+  source->request_refetch(0, 42);
+  EXPECT_EQ(suppressed(), 1u);
+  source->request_refetch(0, 43);
+  EXPECT_EQ(suppressed(), 1u) << "another key waits for the end of the cool-down";
+  source->request_refetch(0, 44);
+  EXPECT_EQ(suppressed(), 2u) << "and others with it";
+  EXPECT_EQ(source->metrics().at(0).unknown_keys, 4u);
 }
 
 TEST(KeySource, ARefetchWithinTheCooldownIsKept) {
   IssuerServer server(test_answer(200, jwks({"a"})));
   server->up();
-  auto times = Watched::quick();
-  times.refetch_cooldown = milliseconds(100);
-  Watched source({server.issuer()}, times);
+  auto issuer = server.issuer();
+  issuer.jwks.cooldown = milliseconds(100);
+  Watched source({issuer});
   source->start();
   source.refetch();
   server.set(test_answer(200, jwks({"b"})));
-  source->request_refetch(0);
+  source->request_refetch(0, 1000);
   EXPECT_TRUE(eventually([&] { return source.has("b"); }));
 }
 
@@ -374,7 +304,7 @@ TEST(KeySource, ASuccessorKeepsTheKeysOfUnchangedIssuers) {
   EXPECT_GT(source.keys(1).version, std::max(old.keys(0).version, old.keys(1).version));
   EXPECT_EQ(source->metrics().at(0).fetches, 1u);
 
-  old->request_refetch(0);  // a worker that has not heard of the successor yet
+  old->request_refetch(0, 1);  // a worker that has not heard of the successor yet
   kept.set(test_answer(200, jwks({"d"})));
   source.refetch(0);
   EXPECT_TRUE(eventually([&] { return source.has("d", 0); }));
@@ -399,7 +329,7 @@ TEST(KeySource, StopsDuringAFetch) {
   Watched source({server.issuer()}, times);
   source->start();
   server.set(std::nullopt);
-  source->request_refetch(0);
+  source->request_refetch(0, 1);
   ASSERT_TRUE(server->wait_for_requests(2));
   source->stop();
   EXPECT_EQ(source->metrics().at(0).fetch_failures, 0u);  // what was aborted is no failure

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/authenticator.h"
 #include "gateway/connection_caps.h"
 #include "limit/bucket_table.h"
 #include "telemetry/access_log.h"
@@ -29,7 +30,7 @@ struct Shared {
   telemetry::AccessLog& log;
   limit::BucketTable& buckets;
   std::string instance;  // our name in Via, unique to this process: seeing it again is a loop
-  std::function<void(std::uint32_t issuer)> request_key_refetch;
+  std::function<void(const access::RefetchRequest&)> request_key_refetch;
   ConnectionCaps connections;  // client connections of all workers
 };
 

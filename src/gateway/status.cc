@@ -60,6 +60,10 @@ void write_issuers(JsonWriter& json, const std::vector<telemetry::IssuerMetrics>
     } else {
       json.null("age_seconds");
     }
+    json.number("fetches", issuers[i].fetches);
+    json.number("fetch_failures", issuers[i].fetch_failures);
+    json.number("unknown_keys", issuers[i].unknown_keys);
+    json.number("refetches", issuers[i].refetches);
     if (i < problems.size() && !problems[i].empty()) json.text("problem", problems[i]);
     json.end_object();
   }

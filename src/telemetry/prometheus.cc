@@ -206,9 +206,22 @@ void write_identity(Exposition& to, const ProcessMetrics& process) {
     for (const IssuerMetrics& issuer : process.issuers) to.sample({{"issuer", issuer.issuer}}, issuer.*member);
   };
   family("jwks_keys", "gauge", "Usable keys of the set in use.", &IssuerMetrics::keys);
-  family("jwks_fetches_total", "counter", "Fetches of the key set.", &IssuerMetrics::fetches);
-  family("jwks_fetch_failures_total", "counter", "Fetches that left the old set in use.",
+  family("jwks_fetches_total", "counter", "Attempts to fetch the key set, and what says where it is.",
+         &IssuerMetrics::fetches);
+  family("jwks_fetch_failures_total", "counter", "Attempts that failed; the last good set stays in use.",
          &IssuerMetrics::fetch_failures);
+  to.family("jwks_last_fetch_successful", "gauge",
+            "1 if the last fetch brought or confirmed the keys; absent before it.");
+  for (const IssuerMetrics& issuer : process.issuers) {
+    if (issuer.last_fetch_succeeded) to.sample({{"issuer", issuer.issuer}}, *issuer.last_fetch_succeeded ? 1 : 0);
+  }
+  family("jwks_unknown_keys_total", "counter", "Tokens whose key was not in the set.", &IssuerMetrics::unknown_keys);
+  family("jwks_refetches_total", "counter", "Of the fetches, those on behalf of unknown keys.",
+         &IssuerMetrics::refetches);
+  family(
+      "jwks_refetches_suppressed_total", "counter",
+      "Tokens with an unknown key that caused no fetch of their own: one was pending, or the key had been asked for.",
+      &IssuerMetrics::refetches_suppressed);
 
   if (!process.directory) return;
   const DirectoryMetrics& directory = *process.directory;

@@ -18,10 +18,14 @@ inline constexpr std::string_view kPrometheusContentType = "text/plain; version=
 
 struct IssuerMetrics {
   std::string issuer;
-  std::optional<seconds> key_set_age = {};  // since the set in use was fetched; nothing: never fetched
+  std::optional<seconds> key_set_age = {};  // since the set in use was confirmed; nothing: never fetched, or configured
   std::uint64_t keys = 0;                   // usable ones
   std::uint64_t fetches = 0;
   std::uint64_t fetch_failures = 0;
+  std::optional<bool> last_fetch_succeeded = {};  // nothing: none was made
+  std::uint64_t unknown_keys = 0;                 // tokens whose key was not in the set
+  std::uint64_t refetches = 0;                    // fetches on their behalf
+  std::uint64_t refetches_suppressed = 0;         // such tokens that caused none of their own
 };
 
 struct DirectoryMetrics {

@@ -187,7 +187,8 @@ TEST(Prometheus, ShowsTheProcess) {
   process.config_hash = 0xABC;
   process.last_reload = WallTime(seconds(1'763'869'000));
   process.last_reload_succeeded = false;
-  process.issuers = {{.issuer = "https://a", .key_set_age = seconds(17), .keys = 2}, {.issuer = "https://b"}};
+  process.issuers = {{.issuer = "https://a", .key_set_age = seconds(17), .keys = 2, .last_fetch_succeeded = false},
+                     {.issuer = "https://b", .unknown_keys = 50, .refetches = 2, .refetches_suppressed = 48}};
   process.directory = DirectoryMetrics{.entries = 4, .hits = 9};
   process.buckets = {.slots = 100, .occupied = 7, .evictions = 1, .policies = {{"per_user", 10, 3}}};
   process.endpoints = {{"users", "127.0.0.1:7001", false}};
@@ -200,6 +201,11 @@ TEST(Prometheus, ShowsTheProcess) {
   EXPECT_EQ(parsed.of("lotagate_jwks_age_seconds").size(), 1u);
   EXPECT_EQ(parsed.of("lotagate_jwks_age_seconds").at(0).value, 17);
   EXPECT_EQ(parsed.of("lotagate_jwks_keys").size(), 2u);
+  EXPECT_EQ(parsed.of("lotagate_jwks_last_fetch_successful").size(), 1u);
+  EXPECT_EQ(parsed.of("lotagate_jwks_last_fetch_successful").at(0).value, 0);
+  EXPECT_EQ(parsed.of("lotagate_jwks_unknown_keys_total").at(1).value, 50);
+  EXPECT_EQ(parsed.of("lotagate_jwks_refetches_total").at(1).value, 2);
+  EXPECT_EQ(parsed.of("lotagate_jwks_refetches_suppressed_total").at(1).value, 48);
   EXPECT_EQ(parsed.of("lotagate_role_directory_hits_total").at(0).value, 9);
   EXPECT_EQ(parsed.of("lotagate_bucket_table_occupied").at(0).value, 7);
   EXPECT_EQ(parsed.of("lotagate_rate_limit_requests_total").at(1).labels.at("result"), "refused");

@@ -43,7 +43,7 @@ World::World(const WorldOptions& options)
               .log = *log_,
               .buckets = buckets_,
               .instance = "lotagate-simulated",
-              .request_key_refetch = [](std::uint32_t) {},
+              .request_key_refetch = [](const access::RefetchRequest&) {},
               .connections = kCapacity},
       network_(options.network),
       loops_(network_, options.network.seed + 1),
