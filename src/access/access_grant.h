@@ -107,6 +107,10 @@ class StoredGrant {
   std::string_view key() const;
   // Valid as long as the block, which moves leave in place.
   AccessGrant view() const;
+  // Fetches a usual user's block into the cache all at once.
+  void prefetch() const {
+    for (std::size_t offset = 0; offset < 320; offset += 64) __builtin_prefetch(block_.get() + offset);
+  }
   // Of the block; 0 without one.
   std::size_t bytes() const;
 

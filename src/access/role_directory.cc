@@ -1,28 +1,13 @@
 #include "access/role_directory.h"
 
 #include <algorithm>
-#include <string>
-#include <unordered_map>
-#include <vector>
 
+#include "access/role_directory_stripe.h"
 #include "base/check.h"
 #include "base/hash.h"
 
 namespace lotagate::access {
 namespace {
-
-// Entries looked at to find one to evict: bounds the time under the lock; beyond it any that may go will do.
-constexpr std::size_t kMaxEvictionSteps = 64;
-
-// The hash is made once, outside the lock.
-struct Key {
-  std::string_view subject;
-  std::uint64_t hash;
-  bool operator==(const Key& other) const { return hash == other.hash && subject == other.subject; }
-};
-struct KeyHash {
-  std::size_t operator()(const Key& key) const noexcept { return key.hash; }
-};
 
 // Calls every waiter of a list that no one else can reach any more. A notified waiter may be gone.
 void notify_all(DirectoryWaiter* waiter) noexcept {
@@ -33,123 +18,43 @@ void notify_all(DirectoryWaiter* waiter) noexcept {
   }
 }
 
+// A stripe's part of a bound on the whole, rounded up.
+std::size_t share(std::size_t whole, std::size_t stripes) { return (whole + stripes - 1) / stripes; }
+
 }  // namespace
 
-struct RoleDirectory::Entry {
-  std::string subject;
-  StoredGrant grant;
-  MonotonicTime arrived{};  // when `grant` came
-  MonotonicTime retry_at = MonotonicTime::min();
-  std::uint64_t epoch = 0;         // of the look-up that brought `grant`
-  std::uint64_t lookup_epoch = 0;  // of the look-up under way
-  DirectoryWaiter* first_waiter = nullptr;
-  DirectoryWaiter* last_waiter = nullptr;
-  std::size_t ring_index = 0;
-  std::uint32_t waiter_count = 0;
-  bool has_grant = false;
-  bool looking_up = false;
-  bool superseded = false;  // invalidated since the look-up began
-  bool referenced = false;
-
-  void begin_lookup(std::uint64_t current_epoch) {
-    looking_up = true;
-    superseded = false;
-    lookup_epoch = current_epoch;
-  }
-
-  bool queue(DirectoryWaiter* waiter, std::uint32_t max_waiters) {
-    if (waiter == nullptr) return true;
-    if (waiter_count >= max_waiters) return false;
-    waiter->next = nullptr;
-    (first_waiter == nullptr ? first_waiter : last_waiter->next) = waiter;
-    last_waiter = waiter;
-    ++waiter_count;
-    return true;
-  }
-
-  DirectoryWaiter* take_waiters() {
-    waiter_count = 0;
-    return std::exchange(first_waiter, nullptr);
-  }
-};
-
 // A cache line of its own, so that neighbours do not slow each other down.
-struct alignas(64) RoleDirectory::Stripe {
-  mutable std::mutex mutex;
-  std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries;  // a key's text is its entry's
-  std::vector<Entry*> ring;                                          // the same entries, for the clock's hand
-  std::size_t hand = 0;
-  RoleDirectoryStats stats;
-
-  Entry* find(const Key& key) {
-    auto found = entries.find(key);
-    return found == entries.end() ? nullptr : found->second.get();
-  }
-
-  void erase(Entry& entry, std::uint64_t hash) {
-    ring.back()->ring_index = entry.ring_index;
-    ring[entry.ring_index] = ring.back();
-    ring.pop_back();
-    auto node = entries.extract(Key{entry.subject, hash});  // frees the entry after the map is done with its key
-  }
-
-  bool evict_one(std::uint64_t seed);
-  Entry* find_or_add(const Key& key, std::size_t max_entries, std::uint64_t seed);
+struct alignas(64) RoleDirectory::PaddedStripe {
+  DirectoryStripe stripe;
 };
 
-// Second chance; an entry with a look-up under way has waiters or a caller that will report, so it stays.
-bool RoleDirectory::Stripe::evict_one(std::uint64_t seed) {
-  Entry* victim = nullptr;
-  std::size_t steps = std::min(2 * ring.size(), kMaxEvictionSteps);
-  for (std::size_t i = 0; i < steps; ++i) {
-    hand = (hand + 1) % ring.size();
-    Entry* entry = ring[hand];
-    if (entry->looking_up) continue;
-    if (victim == nullptr) victim = entry;
-    if (!std::exchange(entry->referenced, false)) {
-      victim = entry;
-      break;
-    }
-  }
-  if (victim == nullptr) return false;
-  erase(*victim, hash_bytes(victim->subject, seed));
-  ++stats.evictions;
-  return true;
-}
-
-RoleDirectory::Entry* RoleDirectory::Stripe::find_or_add(const Key& key, std::size_t max_entries, std::uint64_t seed) {
-  if (Entry* entry = find(key)) return entry;
-  if (ring.size() >= max_entries && !evict_one(seed)) return nullptr;
-  auto owned = std::make_unique<Entry>();
-  Entry* entry = owned.get();
-  entry->subject = key.subject;
-  entry->ring_index = ring.size();
-  ring.push_back(entry);
-  entries.emplace(Key{entry->subject, key.hash}, std::move(owned));
-  return entry;
-}
-
-RoleDirectory::RoleDirectory(RoleDirectorySettings settings)
+RoleDirectory::RoleDirectory(RoleDirectorySettings settings, std::shared_ptr<CircuitBreaker> breaker)
     : settings_(settings),
-      max_entries_per_stripe_((settings.max_entries + kStripes - 1) / kStripes),
+      breaker_(std::move(breaker)),
       seed_(process_hash_seed()),
-      stripes_(std::make_unique<std::array<Stripe, kStripes>>()) {
+      stripes_(std::make_unique<PaddedStripe[]>(kStripes)) {
   LG_CHECK(settings.max_entries > 0 && settings.fresh_for > milliseconds(0), "a role directory that can keep nothing");
+  LG_CHECK(settings.max_bytes >= kMinDirectoryBytes, "a role directory without room for an answer");
+  settings_.unknown_for = std::min(settings.unknown_for, settings.fresh_for);
+  if (!breaker_) breaker_ = std::make_shared<CircuitBreaker>();
+  for (std::size_t i = 0; i < kStripes; ++i) {
+    stripes_[i].stripe.set_bounds(share(settings.max_entries, kStripes), share(settings.max_bytes, kStripes));
+  }
 }
 
 RoleDirectory::~RoleDirectory() = default;
 
-RoleDirectory::Stripe& RoleDirectory::stripe_of(std::uint64_t hash) const {
-  // The map in the stripe uses the hash modulo a prime, so taking the top bits here keeps both independent.
+DirectoryStripe& RoleDirectory::stripe_of(std::uint64_t hash) const {
+  // A stripe finds its buckets by the low bits, so taking the top ones here keeps both independent.
   static_assert(kStripes == 64);
-  return (*stripes_)[hash >> 58];
+  return stripes_[hash >> 58].stripe;
 }
 
 RoleDirectory::Found RoleDirectory::look(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter) {
-  Key key{subject, hash_bytes(subject, seed_)};
-  Stripe& stripe = stripe_of(key.hash);
+  std::uint64_t hash = hash_bytes(subject, seed_);
+  DirectoryStripe& stripe = stripe_of(hash);
   std::unique_lock lock(stripe.mutex);
-  Entry* entry = stripe.find_or_add(key, max_entries_per_stripe_, seed_);
+  DirectoryEntry* entry = stripe.find_or_add(subject, hash);
   if (entry == nullptr) {
     ++stripe.stats.unavailable;
     return {std::move(lock), DirectoryState::unavailable, nullptr};
@@ -162,23 +67,35 @@ RoleDirectory::Found RoleDirectory::look(std::string_view subject, MonotonicTime
   return {std::move(lock), state, visited ? &entry->grant : nullptr};
 }
 
-DirectoryState RoleDirectory::decide(Entry& entry, MonotonicTime now, DirectoryWaiter* waiter) const {
+DirectoryState RoleDirectory::decide(DirectoryEntry& entry, MonotonicTime now, DirectoryWaiter* waiter) {
   std::uint64_t epoch = epoch_.load(std::memory_order_acquire);
-  if (entry.has_grant && entry.epoch == epoch) {
+  if (entry.answered && entry.epoch == epoch) {
     auto age = now - entry.arrived;
-    if (age < settings_.fresh_for) return DirectoryState::fresh;
-    if (age < settings_.fresh_for + settings_.stale_for) {
-      if (entry.looking_up || now < entry.retry_at) return DirectoryState::stale;
-      entry.begin_lookup(epoch);
-      return DirectoryState::stale_refresh;
+    if (age < (entry.known ? settings_.fresh_for : settings_.unknown_for)) return DirectoryState::fresh;
+    // An unknown user may have been created since: that is not an answer to go on with.
+    if (entry.known && age < settings_.fresh_for + settings_.stale_for) {
+      bool refreshes = entry.lookup == nullptr && now >= entry.retry_at && begin_lookup(entry, now, epoch);
+      return refreshes ? DirectoryState::stale_refresh : DirectoryState::stale;
     }
   }
-  if (entry.looking_up) {
-    return entry.queue(waiter, settings_.max_waiters) ? DirectoryState::wait : DirectoryState::unavailable;
+  if (entry.lookup != nullptr) {
+    return entry.lookup->queue(waiter, settings_.max_waiters) ? DirectoryState::wait : DirectoryState::unavailable;
   }
-  if (now < entry.retry_at || !entry.queue(waiter, settings_.max_waiters)) return DirectoryState::unavailable;
-  entry.begin_lookup(epoch);
+  if (now < entry.retry_at || !begin_lookup(entry, now, epoch)) return DirectoryState::unavailable;
+  entry.lookup->queue(waiter, settings_.max_waiters);
   return DirectoryState::fetch;
+}
+
+// False: too many are under way, or the breaker is open.
+bool RoleDirectory::begin_lookup(DirectoryEntry& entry, MonotonicTime now, std::uint64_t epoch) {
+  if (lookups_under_way_.fetch_add(1, std::memory_order_relaxed) < settings_.max_lookups) {
+    if (auto permit = breaker_->begin(now)) {
+      entry.lookup = std::make_unique<DirectoryLookup>(DirectoryLookup{.permit = *permit, .epoch = epoch});
+      return true;
+    }
+  }
+  lookups_under_way_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
 }
 
 void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
@@ -189,62 +106,98 @@ void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
       ++stats.stale;
       ++stats.lookups;
       return;
-    case DirectoryState::fetch: ++stats.lookups; return;
+    case DirectoryState::fetch:
+      ++stats.wait;
+      ++stats.lookups;
+      return;
     case DirectoryState::wait: ++stats.wait; return;
     case DirectoryState::unavailable: ++stats.unavailable; return;
   }
 }
 
-void RoleDirectory::complete(StoredGrant grant, MonotonicTime now) { end_lookup(grant.key(), &grant, now); }
-
-void RoleDirectory::fail(std::string_view subject, MonotonicTime now) { end_lookup(subject, nullptr, now); }
-
-// `grant` is null for a failure. Its old content is swapped out, so that freeing it happens outside the lock.
-void RoleDirectory::end_lookup(std::string_view subject, StoredGrant* grant, MonotonicTime now) {
-  Key key{subject, hash_bytes(subject, seed_)};
-  Stripe& stripe = stripe_of(key.hash);
-  DirectoryWaiter* waiters = nullptr;
+void RoleDirectory::complete(StoredGrant grant, MonotonicTime now) {
+  std::uint64_t hash = hash_bytes(grant.key(), seed_);
+  DirectoryStripe& stripe = stripe_of(hash);
+  std::unique_ptr<DirectoryLookup> lookup;
   {
     std::lock_guard lock(stripe.mutex);
-    Entry* entry = stripe.find(key);
-    LG_CHECK(entry != nullptr && entry->looking_up, "the end of a look-up that nobody began");
-    entry->looking_up = false;
-    waiters = entry->take_waiters();
-    bool current = !entry->superseded && entry->lookup_epoch == epoch_.load(std::memory_order_acquire);
-    if (grant == nullptr) {
-      entry->retry_at = now + settings_.retry_after;
-      ++stripe.stats.failures;
-    } else if (!current) {
-      ++stripe.stats.superseded;
-    } else {
-      std::swap(entry->grant, *grant);
-      entry->has_grant = true;
-      entry->epoch = entry->lookup_epoch;
-      entry->arrived = now;
-      entry->retry_at = MonotonicTime::min();
-    }
+    DirectoryEntry& entry = looked_up(stripe, grant.key(), hash);
+    keep(stripe, entry, grant, now);
+    lookup = std::move(entry.lookup);
   }
-  notify_all(waiters);
+  breaker_->succeeded(lookup->permit);
+  end_lookup(*lookup);
+}
+
+void RoleDirectory::fail(std::string_view subject, MonotonicTime now, LookupFailure failure) {
+  std::uint64_t hash = hash_bytes(subject, seed_);
+  DirectoryStripe& stripe = stripe_of(hash);
+  std::unique_ptr<DirectoryLookup> lookup;
+  {
+    std::lock_guard lock(stripe.mutex);
+    DirectoryEntry& entry = looked_up(stripe, subject, hash);
+    entry.retry_at = now + settings_.retry_after;
+    ++stripe.stats.failures;
+    lookup = std::move(entry.lookup);
+  }
+  switch (failure) {
+    case LookupFailure::service: breaker_->failed(lookup->permit, now); break;
+    // One user's odd answer must not shut everybody else out.
+    case LookupFailure::answer: breaker_->succeeded(lookup->permit); break;
+    case LookupFailure::not_asked: breaker_->abandoned(lookup->permit); break;
+  }
+  end_lookup(*lookup);
+}
+
+DirectoryEntry& RoleDirectory::looked_up(DirectoryStripe& stripe, std::string_view subject, std::uint64_t hash) {
+  DirectoryEntry* entry = stripe.find(subject, hash);
+  LG_CHECK(entry != nullptr && entry->lookup != nullptr, "the end of a look-up that nobody began");
+  return *entry;
+}
+
+// What `grant` held is in the entry then, and the other way round.
+void RoleDirectory::keep(DirectoryStripe& stripe, DirectoryEntry& entry, StoredGrant& grant, MonotonicTime now) {
+  bool current = !entry.lookup->superseded && entry.lookup->epoch == epoch_.load(std::memory_order_acquire);
+  if (!current) {
+    ++stripe.stats.superseded;
+  } else if (stripe.store(entry, grant)) {
+    entry.answered = true;
+    entry.epoch = entry.lookup->epoch;
+    entry.arrived = now;
+    entry.retry_at = MonotonicTime::min();
+  } else {
+    ++stripe.stats.failures;
+    entry.retry_at = now + settings_.retry_after;
+  }
+}
+
+// Waiters come last: they may ask again at once.
+void RoleDirectory::end_lookup(const DirectoryLookup& lookup) {
+  lookups_under_way_.fetch_sub(1, std::memory_order_relaxed);
+  notify_all(lookup.first);
 }
 
 void RoleDirectory::invalidate(std::string_view subject) {
-  Key key{subject, hash_bytes(subject, seed_)};
-  Stripe& stripe = stripe_of(key.hash);
+  std::uint64_t hash = hash_bytes(subject, seed_);
+  DirectoryStripe& stripe = stripe_of(hash);
   std::lock_guard lock(stripe.mutex);
-  Entry* entry = stripe.find(key);
+  DirectoryEntry* entry = stripe.find(subject, hash);
   if (entry == nullptr) return;
-  entry->has_grant = false;
-  entry->superseded = true;
+  entry->answered = false;
   entry->retry_at = MonotonicTime::min();
+  if (entry->lookup) entry->lookup->superseded = true;
 }
 
 void RoleDirectory::invalidate_all() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
 
 RoleDirectoryStats RoleDirectory::stats() const {
   RoleDirectoryStats total;
-  for (const Stripe& stripe : *stripes_) {
+  total.lookups_under_way = lookups_under_way_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kStripes; ++i) {
+    const DirectoryStripe& stripe = stripes_[i].stripe;
     std::lock_guard lock(stripe.mutex);
-    total.entries += stripe.ring.size();
+    total.entries += stripe.size();
+    total.bytes += stripe.bytes();
     total.fresh += stripe.stats.fresh;
     total.stale += stripe.stats.stale;
     total.wait += stripe.stats.wait;

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace lotagate::access {
 namespace {
@@ -207,6 +209,98 @@ TEST(RoleDirectory, LookupsUnderWayAreNeverEvicted) {
   for (const auto& subject : fetching) directory.complete(grant_of(1, subject), {});
   EXPECT_EQ(directory.find("user-999999", {}, nullptr, ignore), fetch);
   directory.fail("user-999999", {});
+}
+
+TEST_F(RoleDirectoryTest, AnUnknownUserIsForgottenSoonAndNeverServedStale) {
+  ASSERT_EQ(find(0), fetch);
+  directory_.complete(unknown_grant("u"), at(0));
+  EXPECT_EQ(find(4999), fresh);
+  EXPECT_EQ(find(5000), fetch) << "somebody may have created the user";
+  directory_.fail("u", at(5001));
+  EXPECT_EQ(find(5002), unavailable) << "not known any more to be unknown";
+
+  RoleDirectory patient({.fresh_for = std::chrono::hours(1)});
+  auto ignore = [](const AccessGrant&) {};
+  ASSERT_EQ(patient.find("u", at(0), nullptr, ignore), fetch);
+  patient.complete(unknown_grant("u"), at(0));
+  EXPECT_EQ(patient.find("u", at(5000), nullptr, ignore), fetch) << "however long others are kept";
+  patient.complete(grant_of(1), at(5000));
+  EXPECT_EQ(patient.find("u", at(3600000), nullptr, ignore), fresh);
+}
+
+TEST(RoleDirectory, LookupsUnderWayAreBounded) {
+  RoleDirectory directory({.fresh_for = milliseconds(10), .max_lookups = 2});
+  auto find = [&](std::string_view subject, std::int64_t time_ms) {
+    return directory.find(subject, MonotonicTime(milliseconds(time_ms)), nullptr, [](const AccessGrant&) {});
+  };
+  ASSERT_EQ(find("u", 0), fetch);
+  directory.complete(grant_of(1), MonotonicTime());
+  ASSERT_EQ(find("a", 0), fetch);
+  ASSERT_EQ(find("b", 0), fetch);
+  EXPECT_EQ(find("c", 0), unavailable);
+  EXPECT_EQ(find("u", 10), stale) << "what is there serves on";
+  EXPECT_EQ(directory.stats().lookups_under_way, 2u);
+  directory.fail("a", {}, LookupFailure::not_asked);
+  EXPECT_EQ(find("u", 10), stale_refresh);
+  EXPECT_EQ(find("c", 10), unavailable);
+  directory.fail("u", {});
+  EXPECT_EQ(find("c", 10), fetch) << "refused without having been asked: nothing to pause for";
+  directory.complete(grant_of(1, "b"), {});
+  directory.complete(grant_of(1, "c"), {});
+  EXPECT_EQ(directory.stats().lookups_under_way, 0u);
+}
+
+class DirectoryBreakerTest : public RoleDirectoryTest {
+ protected:
+  DirectoryState find(RoleDirectory& directory, std::string_view subject, std::int64_t time_ms) {
+    return directory.find(subject, at(time_ms), nullptr, [](const AccessGrant&) {});
+  }
+
+  std::shared_ptr<CircuitBreaker> breaker_ = std::make_shared<CircuitBreaker>(
+      CircuitBreakerSettings{.failures = 3, .first_pause = milliseconds(1000), .last_pause = milliseconds(1000)});
+  RoleDirectory users_{settings(), breaker_};
+  RoleDirectory keys_{settings(), breaker_};
+};
+
+TEST_F(DirectoryBreakerTest, U01_ADeadServiceIsNotAskedAndItsReturnIsNoticed) {
+  ASSERT_EQ(find(users_, "kept", 0), fetch);
+  users_.complete(grant_of(1, "kept"), at(0));
+  for (auto subject : {"a", "b", "c"}) {
+    ASSERT_EQ(find(users_, subject, 6000), fetch);
+    users_.fail(subject, at(6000));
+  }
+  EXPECT_EQ(find(users_, "d", 6000), unavailable) << "never asked about, and not now";
+  EXPECT_EQ(find(keys_, "some key", 6000), unavailable) << "the same service";
+  EXPECT_EQ(find(users_, "kept", 6000), stale);
+  EXPECT_EQ(breaker_->stats().state, CircuitBreakerStats::State::open);
+
+  EXPECT_EQ(find(users_, "kept", 7000), stale_refresh) << "the probe";
+  EXPECT_EQ(find(users_, "kept", 7000), stale);
+  EXPECT_EQ(find(users_, "d", 7000), unavailable);
+  users_.complete(grant_of(2, "kept"), at(7001));
+  EXPECT_EQ(find(users_, "d", 7001), fetch);
+  EXPECT_EQ(find(keys_, "some key", 7001), fetch);
+  users_.complete(grant_of(1, "d"), at(7001));
+  keys_.complete(unknown_grant("some key"), at(7001));
+}
+
+TEST_F(DirectoryBreakerTest, U02_AnswersThatAreNotUnderstoodConcernOneUser) {
+  for (int i = 0; i < 10; ++i) {
+    std::string subject = "odd-" + std::to_string(i);
+    ASSERT_EQ(find(users_, subject, i), fetch);
+    users_.fail(subject, at(i), LookupFailure::answer);
+    EXPECT_EQ(find(users_, subject, i), unavailable);
+  }
+  EXPECT_EQ(breaker_->stats().state, CircuitBreakerStats::State::closed);
+}
+
+TEST_F(DirectoryBreakerTest, ALookupThatWasNotMadeSaysNothing) {
+  for (int i = 0; i < 10; ++i) {
+    std::string subject = "u-" + std::to_string(i);
+    ASSERT_EQ(find(users_, subject, i), fetch);
+    users_.fail(subject, at(i), LookupFailure::not_asked);
+  }
+  EXPECT_EQ(breaker_->stats().state, CircuitBreakerStats::State::closed);
 }
 
 }  // namespace

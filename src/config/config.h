@@ -114,7 +114,8 @@ struct UserManagement {
   milliseconds fresh_for = seconds(5);
   milliseconds stale_for = std::chrono::minutes(10);
   milliseconds timeout = seconds(2);
-  std::uint32_t max_users = 100000;  // entries the directory keeps
+  std::uint32_t max_users = 100000;             // entries the directory keeps
+  std::size_t memory_bytes = 64 * 1024 * 1024;  // that they may take; API keys may take as much again
 };
 
 enum class LimitKey : std::uint8_t { user, address };

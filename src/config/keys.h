@@ -32,8 +32,8 @@ inline constexpr std::string_view kIssuerNames[] = {
     "scopes_claim",    "claims_to_headers"};
 inline constexpr std::string_view kJwksNames[] = {"url", "file", "discovery", "refresh", "max_stale", "cooldown"};
 inline constexpr std::string_view kAuthorizationNames[] = {"user_management", "roles"};
-inline constexpr std::string_view kUserManagementNames[] = {"url",       "token_file", "fresh_for",
-                                                            "stale_for", "timeout",    "max_users"};
+inline constexpr std::string_view kUserManagementNames[] = {"url",     "token_file", "fresh_for", "stale_for",
+                                                            "timeout", "max_users",  "memory"};
 inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
 inline constexpr std::string_view kRouteNames[] = {

@@ -193,9 +193,10 @@ TEST_F(LoadErrors, Identity) {
   EXPECT_EQ(errors("http://127.0.0.1:7001\", token_file", "https://a/b\", token_file"),
             (Messages{"17:27 `https://a/b` uses https, which is not supported towards services yet; use http://"}));
   EXPECT_EQ(errors("token_file: service.token",
-                   "token_file: service.token, fresh_for: 0, stale_for: 25h, max_users: 0, timeout: 1m"),
+                   "token_file: service.token, fresh_for: 0, stale_for: 25h, max_users: 0, timeout: 1m, memory: 7MiB"),
             (Messages{"17:90 `0` is out of range: 1ms to 1h", "17:104 `25h` is out of range: 0 to 1d",
-                      "17:120 0 is out of range: 1 to 10000000", "17:132 `1m` is out of range: 10ms to 30s"}));
+                      "17:120 0 is out of range: 1 to 10000000", "17:132 `1m` is out of range: 10ms to 30s",
+                      "17:144 `7MiB` is out of range: 8MiB to 4GiB"}));
   EXPECT_EQ(errors({{"authentication:\n  clock_skew: 30s\n  issuers:\n    - issuer: https://issuer.example\n      "
                      "algorithms: [ RS256, ES256 ]\n      jwks: { url: \"http://127.0.0.1:7001/jwks\" }\n",
                      ""}}),

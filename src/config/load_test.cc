@@ -69,6 +69,7 @@ authorization:
     stale_for: 2m
     timeout: 500ms
     max_users: 10
+    memory: 8MiB
 rate_limits:
   per_user: { key: user, tokens: 100, refill: 50/s }
   per_address: { key: address, tokens: 7, refill: 30/min, report_only: true }
@@ -236,6 +237,7 @@ TEST_F(Load, Identity) {
   EXPECT_EQ(config.user_management->stale_for, 2min);
   EXPECT_EQ(config.user_management->timeout, 500ms);
   EXPECT_EQ(config.user_management->max_users, 10u);
+  EXPECT_EQ(config.user_management->memory_bytes, 8u * 1024 * 1024);
 }
 
 TEST_F(Load, Routes) {

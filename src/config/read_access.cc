@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "access/key_set.h"
+#include "access/role_directory.h"
 #include "base/text.h"
 #include "config/sections.h"
 #include "config/text_check.h"
@@ -26,6 +27,7 @@ constexpr DurationRange kStaleFor{0ms, 24h};
 constexpr DurationRange kLookUpTimeout{10ms, 30s};
 constexpr NumberRange kUsers{1, 10'000'000};
 constexpr NumberRange kSecretFileBytes{1, 64ull * 1024};
+constexpr NumberRange kDirectoryBytes{access::kMinDirectoryBytes, 4ull << 30};
 
 // Those of public keys, or with a shared secret the symmetric ones: a list that mixes them would let a public key be
 // used as a secret (J02).
@@ -173,6 +175,7 @@ void read_user_management(Problems& problems, const YamlNode& node, const std::f
   set(service.stale_for, map.duration("stale_for", kStaleFor));
   set(service.timeout, map.duration("timeout", kLookUpTimeout));
   set(service.max_users, map.number("max_users", kUsers));
+  set(service.memory_bytes, map.size("memory", kDirectoryBytes));
 }
 
 }  // namespace

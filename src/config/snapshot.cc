@@ -77,23 +77,34 @@ std::vector<route::RouteSpec> route_specs(const Config& config) {
 bool same_directory(const std::optional<UserManagement>& a, const std::optional<UserManagement>& b) {
   if (!a || !b) return false;
   return a->url.text == b->url.text && a->fresh_for == b->fresh_for && a->stale_for == b->stale_for &&
-         a->max_users == b->max_users;
+         a->max_users == b->max_users && a->memory_bytes == b->memory_bytes;
 }
+
+// Anybody can make up API keys, so their look-ups get a smaller part of what the service has to bear.
+constexpr std::uint32_t kUserLookups = 1024;
+constexpr std::uint32_t kKeyLookups = 256;
 
 struct Directories {
   std::shared_ptr<access::RoleDirectory> users;
   std::shared_ptr<access::RoleDirectory> keys;
+  std::shared_ptr<access::CircuitBreaker> breaker;
 };
 
 Directories directories_for(const Config& config, const Snapshot* previous) {
   if (!config.user_management) return {};
   const UserManagement& service = *config.user_management;
   if (previous != nullptr && same_directory(service, previous->config.user_management)) {
-    return {previous->directory, previous->key_directory};
+    return {previous->directory, previous->key_directory, previous->breaker};
   }
-  access::RoleDirectorySettings settings{
-      .fresh_for = service.fresh_for, .stale_for = service.stale_for, .max_entries = service.max_users};
-  return {std::make_shared<access::RoleDirectory>(settings), std::make_shared<access::RoleDirectory>(settings)};
+  access::RoleDirectorySettings settings{.fresh_for = service.fresh_for,
+                                         .stale_for = service.stale_for,
+                                         .max_entries = service.max_users,
+                                         .max_bytes = service.memory_bytes,
+                                         .max_lookups = kUserLookups};
+  auto breaker = std::make_shared<access::CircuitBreaker>();
+  auto users = std::make_shared<access::RoleDirectory>(settings, breaker);
+  settings.max_lookups = kKeyLookups;
+  return {std::move(users), std::make_shared<access::RoleDirectory>(settings, breaker), breaker};
 }
 
 }  // namespace
@@ -122,7 +133,8 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
                                                    .routes = std::move(routes),
                                                    .user_management = std::move(user_management),
                                                    .directory = std::move(directories.users),
-                                                   .key_directory = std::move(directories.keys)});
+                                                   .key_directory = std::move(directories.keys),
+                                                   .breaker = std::move(directories.breaker)});
 }
 
 bool same_authentication(const Config& a, const Config& b) {

@@ -63,9 +63,10 @@ struct Snapshot {
   std::vector<CompiledLimit> limits;
   std::vector<CompiledRoute> routes;  // same order as config.routes and the table's specs
   CompiledService user_management;    // its one endpoint, when configured
-  // Null without user_management; both survive reloads.
+  // Null without user_management; they survive reloads.
   std::shared_ptr<access::RoleDirectory> directory;      // by subject
   std::shared_ptr<access::RoleDirectory> key_directory;  // by digest of API keys
+  std::shared_ptr<access::CircuitBreaker> breaker;       // of both: whether the service is asked
 };
 
 // What compiling needs from outside; all are called before compile() returns.

@@ -96,6 +96,7 @@ milliseconds ChangesFeed::accept(const access::ChangesAnswer& answer, nanosecond
     stats_.connected = true;
     stats_.problem.clear();
   }
+  if (!was_connected) options_.breaker->hint();
   if (recovered) options_.log(fmt::format("changes feed: connected again at revision {}", *stats_.revision));
   if (!was_connected || (can_go_on && answer.revision > *known)) return milliseconds(0);
   auto left = std::chrono::ceil<milliseconds>(options_.times.shortest_poll - took);

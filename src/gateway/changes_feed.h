@@ -36,6 +36,7 @@ struct ChangesFeedOptions {
   config::UserManagement service;
   std::shared_ptr<access::RoleDirectory> directory;      // of users
   std::shared_ptr<access::RoleDirectory> key_directory;  // of API keys
+  std::shared_ptr<access::CircuitBreaker> breaker;       // of both; told when the service is heard of again
   std::function<void(std::string_view)> log;             // one line, without line end; called by the feed's thread
   // The revision up to which the directories already know the changes: that of the feed this one replaces on a reload.
   std::optional<std::uint64_t> since;

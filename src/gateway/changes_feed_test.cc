@@ -107,6 +107,7 @@ class ChangesFeedTest : public ::testing::Test {
     options.service.token = "service-secret";
     options.directory = directory_;
     options.key_directory = key_directory_;
+    options.breaker = breaker_;
     options.log = [this](std::string_view line) {
       std::lock_guard lock(mutex_);
       lines_.emplace_back(line);
@@ -151,6 +152,8 @@ class ChangesFeedTest : public ::testing::Test {
       std::make_shared<access::RoleDirectory>(access::RoleDirectorySettings{});
   std::shared_ptr<access::RoleDirectory> key_directory_ =
       std::make_shared<access::RoleDirectory>(access::RoleDirectorySettings{});
+
+  std::shared_ptr<access::CircuitBreaker> breaker_ = std::make_shared<access::CircuitBreaker>();
 
  private:
   DirectoryState look_up(access::RoleDirectory& directory, std::string_view key) {
@@ -234,6 +237,20 @@ TEST_F(ChangesFeedTest, AnOutageKeepsEveryoneAndLosesNoChange) {
   EXPECT_TRUE(knows("bob"));
   EXPECT_EQ(feed.stats().full_invalidations, 1u);  // the first contact's
   EXPECT_EQ(lines_with("connected again at revision 100"), 1u);
+}
+
+TEST_F(ChangesFeedTest, U01_ContactAgainEndsThePauseOfTheBreaker) {
+  service_.up();
+  ChangesFeed feed(options());
+  ASSERT_TRUE(connected(feed));
+  service_.down();
+  ASSERT_TRUE(broken(feed));
+  auto died = MonotonicTime(std::chrono::steady_clock::now()) + std::chrono::hours(1);
+  while (auto permit = breaker_->begin(died)) breaker_->failed(*permit, died);
+  service_.up();
+  ASSERT_TRUE(connected(feed));
+  EXPECT_TRUE(eventually([&] { return breaker_->begin(died).has_value(); })) << "the probe";
+  EXPECT_FALSE(breaker_->begin(died));
 }
 
 TEST_F(ChangesFeedTest, ARevisionThatWentBackwardsInvalidatesAll) {

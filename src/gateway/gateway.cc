@@ -209,6 +209,7 @@ void Gateway::start_changes_feed(std::optional<std::uint64_t> since) {
       std::make_unique<ChangesFeed>(ChangesFeedOptions{.service = *snapshot_->config.user_management,
                                                        .directory = snapshot_->directory,
                                                        .key_directory = snapshot_->key_directory,
+                                                       .breaker = snapshot_->breaker,
                                                        .log = [](std::string_view line) { spdlog::warn("{}", line); },
                                                        .since = since,
                                                        .times = {}});

@@ -48,6 +48,7 @@ struct RoleLookup {
   Buffer buffer;
   http::ResponseHead response;
   BodyStream body;
+  access::LookupFailure failure = access::LookupFailure::service;  // what it is if there is no answer
 };
 
 void append_percent_encoded(std::string& out, std::string_view text) {
@@ -83,6 +84,9 @@ std::unexpected<Error> unavailable(std::string_view reason) {
 
 Task<Result<void>> connect(RoleLookup& lookup) {
   auto begun = lookup.worker.begin_connect(*lookup.pool);
+  if (!begun && begun.error() == upstream::ConnectFailure::no_descriptors) {
+    lookup.failure = access::LookupFailure::not_asked;
+  }
   if (!begun) co_return unavailable("service unreachable");
   lookup.connection = std::move(*begun);
   auto wait = co_await lookup.connection->socket.writable(lookup.deadline);
@@ -127,6 +131,7 @@ Task<Result<std::string>> receive_body(RoleLookup& lookup, std::string_view rest
   std::string text;
   while (true) {
     auto piece = lookup.body.next();
+    if (!piece && piece.error().code == ErrorCode::body_too_large) lookup.failure = access::LookupFailure::answer;
     if (!piece) co_return unavailable("answer broken off or too large");
     text += piece->data;
     if (piece->end) break;
@@ -149,6 +154,8 @@ Task<Result<std::string>> exchange(RoleLookup& lookup) {
   if (!body) co_return body;
   bool reusable = http::keeps_alive(lookup.response.fields, lookup.response.minor) && lookup.body.leftover().empty();
   if (reusable) lookup.pool->put_back(std::move(lookup.connection), lookup.snapshot->config.timeouts.upstream_idle);
+  bool answered = lookup.response.status == 200 || lookup.response.status == 404;
+  if (!answered) co_return unavailable("service answered with an error");
   co_return body;
 }
 
@@ -168,28 +175,31 @@ Task<Result<std::string>> ask(RoleLookup& lookup) {
   co_return co_await exchange(lookup);
 }
 
+// Error: what the service said of this one was not understood.
 Result<access::StoredGrant> read_answer(const RoleLookup& lookup, const std::string& body) {
   if (lookup.response.status == 404) return access::unknown_grant(lookup.key);
-  if (lookup.response.status != 200) return unavailable("service answered with an error");
   if (lookup.kind == Kind::user) return access::parse_access_answer(body, lookup.key);
   return access::parse_api_key_answer(body, lookup.key);
 }
 
+void report(RoleLookup& lookup, const Result<std::string>& body) {
+  access::RoleDirectory& directory = lookup.directory();
+  MonotonicTime now = lookup.reactor().now();
+  if (!body) return directory.fail(lookup.key, now, lookup.failure);
+  auto grant = read_answer(lookup, *body);
+  if (!grant) return directory.fail(lookup.key, now, access::LookupFailure::answer);
+  directory.complete(*std::move(grant), now);
+}
+
 Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
   worker.task_started();
-  access::RoleDirectory& directory = lookup->directory();
-  Result<access::StoredGrant> grant = unavailable("no answer");
+  Result<std::string> body = unavailable("no answer");
   try {
-    auto answer = co_await ask(*lookup);
-    if (answer) grant = read_answer(*lookup, *answer);
+    body = co_await ask(*lookup);
   } catch (const std::exception& error) {  // the directory must hear the end of every look-up
     spdlog::error("bug: exception in a role look-up: {}", error.what());
   }
-  if (grant) {
-    directory.complete(std::move(*grant), worker.reactor().now());
-  } else {
-    directory.fail(lookup->key, worker.reactor().now());
-  }
+  report(*lookup, body);
   lookup.reset();
   worker.task_ended();
 }

@@ -2,6 +2,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/json_writer.h"
@@ -70,6 +72,61 @@ void write_issuers(JsonWriter& json, const std::vector<telemetry::IssuerMetrics>
   json.end_array();
 }
 
+telemetry::DirectoryMetrics directory_metrics(std::string_view name, const access::RoleDirectory& directory) {
+  auto stats = directory.stats();
+  return {.directory = name,
+          .entries = stats.entries,
+          .bytes = stats.bytes,
+          .hits = stats.fresh + stats.stale,
+          .stale_hits = stats.stale,
+          .misses = stats.wait,
+          .unavailable = stats.unavailable,
+          .fetches = stats.lookups,
+          .fetch_failures = stats.failures,
+          .fetches_under_way = stats.lookups_under_way,
+          .evictions = stats.evictions};
+}
+
+telemetry::BreakerState breaker_state(access::CircuitBreakerStats::State state) {
+  switch (state) {
+    case access::CircuitBreakerStats::State::closed: return telemetry::BreakerState::closed;
+    case access::CircuitBreakerStats::State::half_open: return telemetry::BreakerState::half_open;
+    case access::CircuitBreakerStats::State::open: return telemetry::BreakerState::open;
+  }
+  return telemetry::BreakerState::open;
+}
+
+// `feed` may be null: a reload is replacing it.
+telemetry::UserManagementMetrics user_management_metrics(const config::Snapshot& snapshot, const ChangesFeed* feed) {
+  const config::UserManagement& settings = *snapshot.config.user_management;
+  auto breaker = snapshot.breaker->stats();
+  return {.directories = {directory_metrics("users", *snapshot.directory),
+                          directory_metrics("api_keys", *snapshot.key_directory)},
+          .max_stale = std::chrono::ceil<seconds>(settings.fresh_for + settings.stale_for),
+          .changes_feed_connected = feed != nullptr && feed->connected(),
+          .breaker = breaker_state(breaker.state),
+          .breaker_opened = breaker.opened,
+          .breaker_probes = breaker.probes,
+          .breaker_refused = breaker.refused};
+}
+
+void write_user_management(JsonWriter& json, const telemetry::UserManagementMetrics& service) {
+  constexpr std::array<std::string_view, 3> kStates{"closed", "half_open", "open"};
+  json.begin_object("user_management");
+  json.text("breaker", kStates[static_cast<std::size_t>(service.breaker)]);
+  json.number("breaker_opened", service.breaker_opened);
+  json.boolean("changes_feed_connected", service.changes_feed_connected);
+  for (const auto& directory : service.directories) {
+    json.begin_object(directory.directory);
+    json.number("entries", directory.entries);
+    json.number("bytes", directory.bytes);
+    json.number("fetches", directory.fetches);
+    json.number("fetch_failures", directory.fetch_failures);
+    json.end_object();
+  }
+  json.end_object();
+}
+
 MonotonicTime monotonic_now() { return MonotonicTime(std::chrono::steady_clock::now()); }
 
 }  // namespace
@@ -106,15 +163,7 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
   out.reload_failures = reload_.failures;
   out.workers = static_cast<std::uint32_t>(workers_.size());
   if (key_source_) out.issuers = key_source_->metrics();
-  if (snapshot_->directory) {
-    auto stats = snapshot_->directory->stats();
-    out.directory = telemetry::DirectoryMetrics{.entries = stats.entries,
-                                                .hits = stats.fresh,
-                                                .stale_hits = stats.stale,
-                                                .misses = stats.wait + stats.unavailable,
-                                                .fetches = stats.lookups,
-                                                .fetch_failures = stats.failures};
-  }
+  if (snapshot_->directory) out.user_management = user_management_metrics(*snapshot_, changes_feed_.get());
   auto table = buckets_->stats();
   out.buckets.bytes = table.bytes;
   out.buckets.slots = table.slots;
@@ -165,14 +214,7 @@ std::string Gateway::status_json() {
   write_routes(json, *snapshot_);
   write_services(json, *snapshot_, monotonic_now());
   write_issuers(json, process.issuers, key_source_ ? key_source_->problems() : std::vector<std::string>());
-  if (process.directory) {
-    json.begin_object("role_directory");
-    json.number("entries", process.directory->entries);
-    json.number("fetches", process.directory->fetches);
-    json.number("fetch_failures", process.directory->fetch_failures);
-    if (changes_feed_) json.boolean("changes_feed_connected", changes_feed_->connected());
-    json.end_object();
-  }
+  if (process.user_management) write_user_management(json, *process.user_management);
   json.begin_object("rate_limits");
   json.number("table_bytes", process.buckets.bytes);
   json.number("buckets", process.buckets.occupied);

@@ -222,16 +222,44 @@ void write_identity(Exposition& to, const ProcessMetrics& process) {
       "jwks_refetches_suppressed_total", "counter",
       "Tokens with an unknown key that caused no fetch of their own: one was pending, or the key had been asked for.",
       &IssuerMetrics::refetches_suppressed);
+}
 
-  if (!process.directory) return;
-  const DirectoryMetrics& directory = *process.directory;
-  to.single("role_directory_entries", "gauge", "Users whose roles are kept.", directory.entries);
-  to.single("role_directory_hits_total", "counter", "Look-ups answered from memory.", directory.hits);
-  to.single("role_directory_stale_hits_total", "counter", "Of the hits, those that were refreshed behind.",
-            directory.stale_hits);
-  to.single("role_directory_misses_total", "counter", "Look-ups that had to wait for the service.", directory.misses);
-  to.single("role_directory_fetches_total", "counter", "Requests to the User Management Service.", directory.fetches);
-  to.single("role_directory_fetch_failures_total", "counter", "Requests to it that failed.", directory.fetch_failures);
+void write_user_management(Exposition& to, const UserManagementMetrics& service) {
+  auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                    std::uint64_t DirectoryMetrics::* member) {
+    to.family(name, type, help);
+    for (const DirectoryMetrics& from : service.directories) {
+      to.sample({{"directory", from.directory}}, from.*member);
+    }
+  };
+  using D = DirectoryMetrics;
+  family("role_directory_entries", "gauge", "Users whose roles are kept, and API keys.", &D::entries);
+  family("role_directory_bytes", "gauge", "Memory of the entries.", &D::bytes);
+  family("role_directory_hits_total", "counter", "Look-ups answered from memory.", &D::hits);
+  family("role_directory_stale_hits_total", "counter", "Of the hits, those with an answer that was no longer fresh.",
+         &D::stale_hits);
+  family("role_directory_misses_total", "counter", "Look-ups that had to wait for the service.", &D::misses);
+  family("role_directory_unavailable_total", "counter", "Look-ups that had no answer, and for which none was fetched.",
+         &D::unavailable);
+  family("role_directory_fetches_total", "counter", "Requests to the User Management Service.", &D::fetches);
+  family("role_directory_fetch_failures_total", "counter", "Requests to it that failed.", &D::fetch_failures);
+  family("role_directory_fetches_under_way", "gauge", "Requests to it that have no answer yet.", &D::fetches_under_way);
+  family("role_directory_evictions_total", "counter", "Entries forgotten to make room.", &D::evictions);
+  to.single("role_directory_max_stale_seconds", "gauge", "Age beyond which an answer is never used.",
+            service.max_stale.count());
+  to.single("changes_feed_connected", "gauge", "1 while changes of users and API keys are followed.",
+            service.changes_feed_connected ? 1 : 0);
+  to.family("user_management_breaker_state", "gauge", "1 for the state of the circuit breaker, 0 for the others.");
+  constexpr std::array<std::string_view, 3> kStates{"closed", "half_open", "open"};
+  for (std::size_t i = 0; i < kStates.size(); ++i) {
+    to.sample({{"state", kStates[i]}}, static_cast<std::size_t>(service.breaker) == i ? 1 : 0);
+  }
+  to.single("user_management_breaker_opened_total", "counter", "Outages for which requests to the service stopped.",
+            service.breaker_opened);
+  to.single("user_management_breaker_probes_total", "counter", "Requests that tried whether the service is back.",
+            service.breaker_probes);
+  to.single("user_management_breaker_refused_total", "counter", "Requests to the service that were not made.",
+            service.breaker_refused);
 }
 
 void write_limits(Exposition& to, const BucketTableMetrics& buckets) {
@@ -274,6 +302,7 @@ void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMet
   write_workers(to, metrics);
   write_configuration(to, process);
   write_identity(to, process);
+  if (process.user_management) write_user_management(to, *process.user_management);
   write_limits(to, process.buckets);
   write_endpoints(to, process.endpoints);
   write_log(to, process.log);

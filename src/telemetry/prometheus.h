@@ -29,12 +29,29 @@ struct IssuerMetrics {
 };
 
 struct DirectoryMetrics {
+  std::string_view directory;  // users or api_keys
   std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
   std::uint64_t hits = 0;
   std::uint64_t stale_hits = 0;
   std::uint64_t misses = 0;
+  std::uint64_t unavailable = 0;
   std::uint64_t fetches = 0;
   std::uint64_t fetch_failures = 0;
+  std::uint64_t fetches_under_way = 0;
+  std::uint64_t evictions = 0;
+};
+
+enum class BreakerState : std::uint8_t { closed, half_open, open };
+
+struct UserManagementMetrics {
+  std::vector<DirectoryMetrics> directories;
+  seconds max_stale{0};  // how old a stale answer may at most be
+  bool changes_feed_connected = false;
+  BreakerState breaker = BreakerState::closed;
+  std::uint64_t breaker_opened = 0;
+  std::uint64_t breaker_probes = 0;
+  std::uint64_t breaker_refused = 0;
 };
 
 struct PolicyMetrics {
@@ -69,7 +86,7 @@ struct ProcessMetrics {
   std::uint64_t reload_failures = 0;
   std::uint32_t workers = 0;
   std::vector<IssuerMetrics> issuers;
-  std::optional<DirectoryMetrics> directory;  // nothing without user_management
+  std::optional<UserManagementMetrics> user_management;  // nothing without it
   BucketTableMetrics buckets;
   std::vector<EndpointMetrics> endpoints;
   AccessLogStats log;

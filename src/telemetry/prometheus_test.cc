@@ -189,7 +189,11 @@ TEST(Prometheus, ShowsTheProcess) {
   process.last_reload_succeeded = false;
   process.issuers = {{.issuer = "https://a", .key_set_age = seconds(17), .keys = 2, .last_fetch_succeeded = false},
                      {.issuer = "https://b", .unknown_keys = 50, .refetches = 2, .refetches_suppressed = 48}};
-  process.directory = DirectoryMetrics{.entries = 4, .hits = 9};
+  process.user_management.emplace();
+  process.user_management->directories = {{.directory = "users", .entries = 4, .hits = 9},
+                                          {.directory = "api_keys", .entries = 2}};
+  process.user_management->max_stale = seconds(605);
+  process.user_management->breaker = BreakerState::open;
   process.buckets = {.slots = 100, .occupied = 7, .evictions = 1, .policies = {{"per_user", 10, 3}}};
   process.endpoints = {{"users", "127.0.0.1:7001", false}};
   process.log.dropped_lines = 6;
@@ -207,6 +211,12 @@ TEST(Prometheus, ShowsTheProcess) {
   EXPECT_EQ(parsed.of("lotagate_jwks_refetches_total").at(1).value, 2);
   EXPECT_EQ(parsed.of("lotagate_jwks_refetches_suppressed_total").at(1).value, 48);
   EXPECT_EQ(parsed.of("lotagate_role_directory_hits_total").at(0).value, 9);
+  EXPECT_EQ(parsed.of("lotagate_role_directory_entries").at(1).labels.at("directory"), "api_keys");
+  EXPECT_EQ(parsed.of("lotagate_role_directory_entries").at(1).value, 2);
+  EXPECT_EQ(parsed.of("lotagate_role_directory_max_stale_seconds").at(0).value, 605);
+  auto states = parsed.of("lotagate_user_management_breaker_state");
+  ASSERT_EQ(states.size(), 3u);
+  for (const auto& state : states) EXPECT_EQ(state.value, state.labels.at("state") == "open" ? 1 : 0);
   EXPECT_EQ(parsed.of("lotagate_bucket_table_occupied").at(0).value, 7);
   EXPECT_EQ(parsed.of("lotagate_rate_limit_requests_total").at(1).labels.at("result"), "refused");
   EXPECT_EQ(parsed.of("lotagate_rate_limit_requests_total").at(1).value, 3);
