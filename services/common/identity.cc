@@ -11,7 +11,8 @@ bool Caller::has_role(std::string_view role) const { return std::ranges::find(ro
 Caller caller_of(const Request& request) {
   Caller caller{.subject = std::string(request.header("X-Auth-Subject")),
                 .tenant = std::string(request.header("X-Auth-Tenant")),
-                .roles = {}};
+                .roles = {},
+                .key_id = std::string(request.header("X-Auth-Key-Id"))};
   for_each_list_item(request.header("X-Auth-Roles"), [&](std::string_view role) {
     if (!role.empty()) caller.roles.emplace_back(role);
   });

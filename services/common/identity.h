@@ -13,6 +13,7 @@ struct Caller {
   std::string subject;             // X-Auth-Subject; empty: the call did not pass the gateway
   std::string tenant;              // X-Auth-Tenant
   std::vector<std::string> roles;  // X-Auth-Roles, comma separated
+  std::string key_id;              // X-Auth-Key-Id: the API key that the call came with, if it came with one
 
   bool has_role(std::string_view role) const;
 };

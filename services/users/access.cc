@@ -20,7 +20,8 @@ std::optional<Access> AccessDirectory::access(std::string_view subject) {
   Access access;
   {
     Rows rows = transaction.query(
-        "SELECT tenant, plan, disabled OR state <> 'active', (SELECT max(revision) FROM changes) "
+        "SELECT tenant, plan, CASE WHEN disabled = 1 OR state <> 'active' THEN 1 ELSE 0 END, "
+        "(SELECT max(revision) FROM changes) "
         "FROM accounts JOIN tenants ON tenants.id = tenant WHERE accounts.id = ?",
         {subject});
     if (!rows.next()) return std::nullopt;
@@ -52,7 +53,7 @@ bool AccessDirectory::put_tenant(const Tenant& tenant) {
   auto plan = std::string_view(tenant.plan);
   auto state = std::string_view(tenant.state);
   bool changed = transaction.run("UPDATE tenants SET plan = ?, state = ? WHERE id = ?", {plan, state, id}) > 0;
-  if (!changed) transaction.run("INSERT INTO tenants VALUES (?, ?, ?)", {id, plan, state});
+  if (!changed) transaction.run("INSERT INTO tenants (id, plan, state) VALUES (?, ?, ?)", {id, plan, state});
   for (const auto& account : column(transaction, "SELECT id FROM accounts WHERE tenant = ?", id)) {
     changes_.append(transaction, account);
   }

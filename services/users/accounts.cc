@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/result.h"
+#include "base/text.h"
 #include "common/secrets.h"
 #include "users/schema.h"
 
@@ -22,6 +23,13 @@ using services::Transaction;
 std::int64_t now_seconds() {
   auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
+
+// Two usernames must differ in more than case; both are ASCII.
+std::string username_key(std::string_view username) {
+  std::string key(username);
+  std::ranges::transform(key, key.begin(), ascii_lower);
+  return key;
 }
 
 bool is_admin(const std::vector<std::string>& roles) { return std::ranges::find(roles, kAdminRole) != roles.end(); }
@@ -47,7 +55,7 @@ std::optional<Account> select_account(Transaction& transaction, std::string_view
   std::optional<Account> account;
   {
     Rows rows = transaction.query(
-        "SELECT id, username, tenant, disabled, created_at FROM accounts WHERE id = ? AND (? OR tenant = ?)",
+        "SELECT id, username, tenant, disabled, created_at FROM accounts WHERE id = ? AND (? = 1 OR tenant = ?)",
         {id, std::int64_t{authority.is_admin}, std::string_view(authority.tenant)});
     if (rows.next()) account = account_of(rows);
   }
@@ -72,7 +80,7 @@ Outcome<void> set_roles(Transaction& transaction, std::string_view id, const std
     if (!exists(transaction, "SELECT 1 FROM roles WHERE name = ?", role)) {
       return refuse(422, "unknown_role", fmt::format("There is no role `{}`.", role));
     }
-    transaction.run("INSERT OR IGNORE INTO account_roles VALUES (?, ?)", {id, role});
+    transaction.run("INSERT INTO account_roles (account, role) VALUES (?, ?) ON CONFLICT DO NOTHING", {id, role});
   }
   return {};
 }
@@ -91,7 +99,7 @@ Outcome<void> keep_an_admin(Transaction& transaction, const Account& before) {
   if (!is_admin(before.roles) || before.disabled) return {};
   bool left = exists(transaction,
                      "SELECT 1 FROM account_roles JOIN accounts ON accounts.id = account "
-                     "WHERE role = ? AND NOT disabled LIMIT 1",
+                     "WHERE role = ? AND disabled = 0 LIMIT 1",
                      kAdminRole);
   if (left) return {};
   return refuse(409, "last_admin", "Nobody would be left who is an admin.");
@@ -110,11 +118,12 @@ bool AccountStore::empty() {
 }
 
 std::optional<Credentials> AccountStore::credentials(std::string_view username) {
+  std::string key = username_key(username);
   Transaction transaction(database_);
   Rows rows = transaction.query(
-      "SELECT accounts.id, tenant, password_hash, disabled OR state <> 'active' "
-      "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username = ?",
-      {username});
+      "SELECT accounts.id, tenant, password_hash, CASE WHEN disabled = 1 OR state <> 'active' THEN 1 ELSE 0 END "
+      "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username_key = ?",
+      {std::string_view(key)});
   if (!rows.next()) return std::nullopt;
   return Credentials{rows.text(0), rows.text(1), rows.text(2), rows.integer(3) != 0};
 }
@@ -130,7 +139,7 @@ std::vector<Account> AccountStore::list(const Authority& authority, std::string_
   {
     Rows rows = transaction.query(
         "SELECT id, username, tenant, disabled, created_at FROM accounts "
-        "WHERE id > ? AND (? OR tenant = ?) ORDER BY id LIMIT ?",
+        "WHERE id > ? AND (? = 1 OR tenant = ?) ORDER BY id LIMIT ?",
         {after, std::int64_t{authority.is_admin}, std::string_view(authority.tenant), limit});
     while (rows.next()) accounts.push_back(account_of(rows));
   }
@@ -158,13 +167,15 @@ Outcome<Account> AccountStore::insert(Transaction& transaction, const NewAccount
   if (!exists(transaction, "SELECT 1 FROM tenants WHERE id = ?", account.tenant)) {
     return refuse(422, "unknown_tenant", fmt::format("There is no tenant `{}`.", account.tenant));
   }
-  if (exists(transaction, "SELECT 1 FROM accounts WHERE username = ?", account.username)) {
+  std::string key = username_key(account.username);
+  if (exists(transaction, "SELECT 1 FROM accounts WHERE username_key = ?", key)) {
     return refuse(409, "username_taken", fmt::format("The username `{}` is taken.", account.username));
   }
   std::string id = services::random_id("usr_");
-  transaction.run("INSERT INTO accounts (id, username, password_hash, tenant, created_at) VALUES (?, ?, ?, ?, ?)",
-                  {std::string_view(id), std::string_view(account.username), std::string_view(account.password_hash),
-                   std::string_view(account.tenant), now_seconds()});
+  transaction.run(
+      "INSERT INTO accounts (id, username, username_key, password_hash, tenant, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+      {std::string_view(id), std::string_view(account.username), std::string_view(key),
+       std::string_view(account.password_hash), std::string_view(account.tenant), now_seconds()});
   TRY_VOID(set_roles(transaction, id, account.roles));
   // A gateway may remember that the id was unknown, so a creation is a change too.
   changes_.append(transaction, id);

@@ -4,12 +4,14 @@
 #include <array>
 #include <string_view>
 
+#include "users/administration_schema.h"
+
 namespace lotagate::users {
 
 // `changes` starts at the time of creation in seconds, so that the revisions of a database that was lost and made anew
 // lie beyond all earlier ones and a gateway that asks with an old one is told that everything changed. A change
 // without a subject concerns everybody.
-inline constexpr std::array<std::string_view, 1> kMigrations{R"sql(
+inline constexpr std::array<std::string_view, 3> kMigrations{R"sql(
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL CHECK (plan IN ('free', 'pro', 'enterprise')),
@@ -45,7 +47,8 @@ INSERT INTO role_permissions VALUES
   ('admin', '*:*'),
   ('trainer', 'models:read'), ('trainer', 'models:write'), ('trainer', 'infer:run'), ('trainer', 'users:read'),
   ('viewer', 'models:read'), ('viewer', 'infer:run');
-)sql"};
+)sql",
+                                                             kAdministrationTables, kAuditGuardOfSqlite};
 
 // What the first migration puts into an empty database, by name.
 inline constexpr std::string_view kFirstTenant = "lotabots";

@@ -61,7 +61,7 @@ def test_the_service_token_is_required(users, authorization):
 
 
 def test_access_of_each_demo_account(users):
-    wanted = {"admin": ["*:*"], "trainer": ["infer:run", "models:read", "models:write", "users:read"],
+    wanted = {"admin": ["*:*"], "trainer": ["infer:run", "models:read", "models:write", "roles:read", "users:read"],
               "viewer": ["infer:run", "models:read"]}
     for role, permissions in wanted.items():
         subject = users.account_id(role)

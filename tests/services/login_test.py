@@ -138,5 +138,5 @@ def test_the_caller_reads_itself(users):
     me = users.call("GET", "/api/v1/users/me", headers=identity(subject, roles="trainer")).json
     assert me["id"] == subject and me["username"] == "trainer"
     assert me["roles"] == ["trainer"]
-    assert me["permissions"] == ["infer:run", "models:read", "models:write", "users:read"]
+    assert me["permissions"] == ["infer:run", "models:read", "models:write", "roles:read", "users:read"]
     assert me["plan"] == "pro" and me["disabled"] is False
