@@ -16,7 +16,8 @@ EXAMPLE = ROOT / "examples/lotabots/gateway.yaml"
 # Where the example configuration expects everyone.
 GATEWAY_PORT, ADMIN_PORT = 8080, 9901
 USERS_PORT, TRAINING_PORT, INFERENCE_PORT = 7001, 7002, 7003
-ALL_PORTS = (GATEWAY_PORT, ADMIN_PORT, USERS_PORT, TRAINING_PORT, INFERENCE_PORT)
+USERS_INTERNAL_PORT = 7101  # what the gateway alone asks
+ALL_PORTS = (GATEWAY_PORT, ADMIN_PORT, USERS_PORT, TRAINING_PORT, INFERENCE_PORT, USERS_INTERNAL_PORT)
 
 START_SECONDS = 20
 # The gateway drains for up to 30 s by default; only a hanging process meets these bounds and is killed.
@@ -123,7 +124,8 @@ class Platform:
         """Services first: they create the token file and the keys that the gateway asks for at its start."""
         for folder in (self.data / "users", self.data / "training", self.data / "inference"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.start_service("users", USERS_PORT, *self.users_options(), "--seed")
+        self.start_service("users", USERS_PORT, *self.users_options(), "--seed",
+                           "--internal-listen", f"127.0.0.1:{self.port(USERS_INTERNAL_PORT)}")
         self.start_service("training", TRAINING_PORT, "--data", self.data / "training")
         self.start_inference()
         self.gateway = Program([self.binary("src/lotagate"), "run", "-c", config], self.logs / "gateway.log", access_log)

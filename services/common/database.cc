@@ -1,146 +1,132 @@
 #include "common/database.h"
 
 #include <fmt/format.h>
-#include <sqlite3.h>
+#include <simdjson.h>
 
-#include <stdexcept>
+#include <random>
+#include <thread>
 
+#include "common/backend.h"
+#include "common/connection_pool.h"
 #include "common/startup_error.h"
 
 namespace lotagate::services {
-
-Database::Database(const std::string& path, std::span<const std::string_view> migrations) {
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;  // mutex_ serialises
-  int opened = sqlite3_open_v2(path.c_str(), &connection_, flags, nullptr);
-  try {
-    if (opened != SQLITE_OK) fail("open");
-    configure();
-    migrate(migrations);
-  } catch (const std::runtime_error& error) {
-    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    sqlite3_close(connection_);
-    throw StartupError(fmt::format("database {}: {}", path, error.what()));
-  }
-}
-
-Database::~Database() {
-  for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-  sqlite3_close(connection_);
-}
-
-void Database::configure() {
-  sqlite3_busy_timeout(connection_, 2000);
-  execute("PRAGMA journal_mode = WAL");
-  execute("PRAGMA synchronous = NORMAL");  // with WAL, a power failure may lose the last commits but corrupts nothing
-  execute("PRAGMA foreign_keys = ON");
-}
-
-void Database::migrate(std::span<const std::string_view> migrations) {
-  Transaction transaction(*this);
-  execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)");
-  std::int64_t version = 0;
-  bool stored = false;
-  {
-    Rows rows = transaction.query("SELECT version FROM schema_version");
-    stored = rows.next();
-    if (stored) version = rows.integer(0);
-  }
-  auto newest = static_cast<std::int64_t>(migrations.size());
-  if (version > newest) {
-    throw std::runtime_error(fmt::format("schema version {} is newer than this program knows ({})", version, newest));
-  }
-  for (auto next = version; next < newest; ++next)
-    execute(std::string(migrations[static_cast<std::size_t>(next)]).c_str());
-  if (!stored) transaction.run("INSERT INTO schema_version VALUES (0)");
-  transaction.run("UPDATE schema_version SET version = ?", {newest});
-  transaction.commit();
-}
-
-void Database::execute(const char* sql) {
-  if (sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(sql);
-}
-
-sqlite3_stmt* Database::prepare(std::string_view sql) {
-  auto [place, added] = statements_.try_emplace(sql, nullptr);
-  if (place->second == nullptr) {
-    sqlite3_stmt* statement = nullptr;
-    int prepared = sqlite3_prepare_v3(connection_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                      &statement, nullptr);
-    if (prepared != SQLITE_OK) fail(sql);
-    place->second = statement;
-  }
-  return place->second;
-}
-
-void Database::fail(std::string_view what) const {
-  throw std::runtime_error(fmt::format("{} ({})", sqlite3_errmsg(connection_), what));
-}
-
 namespace {
 
-int bind_value(sqlite3_stmt* statement, int position, const Bound& value) {
-  if (auto* number = std::get_if<std::int64_t>(&value)) return sqlite3_bind_int64(statement, position, *number);
-  if (auto* real = std::get_if<double>(&value)) return sqlite3_bind_double(statement, position, *real);
-  if (auto* text = std::get_if<std::string_view>(&value)) {
-    // An empty view may have no address, which SQLite would take for NULL.
-    const char* start = text->empty() ? "" : text->data();
-    return sqlite3_bind_text(statement, position, start, static_cast<int>(text->size()), SQLITE_STATIC);
+using std::chrono::milliseconds;
+
+// Conflicts are rare: changes wait for each other in kAlone, and rows that are updated are locked. A tenth meeting in a
+// row is overload, and the client may come again.
+constexpr int kMostAttempts = 10;
+// A pooled connection may have died while idle, and so may the next one; a third time is no accident.
+constexpr int kMostConnections = 3;
+constexpr auto kStartPause = milliseconds(200);
+// A file is there or it is not; only another process's migration is worth waiting for.
+constexpr auto kFileStartWait = std::chrono::seconds(3);
+
+// Without it, two that met would meet again.
+void pause_before(int attempt) {
+  std::random_device random;
+  std::uniform_int_distribution<int> spread(1, 5 * attempt);
+  std::this_thread::sleep_for(milliseconds(spread(random)));
+}
+
+// Both databases store UTF-8, but SQLite would keep other bytes, too, and PostgreSQL's client library would end a text
+// at its NUL: the same text must never be two different ones.
+void check_texts(std::initializer_list<Bound> values) {
+  for (const Bound& value : values) {
+    const auto* text = std::get_if<std::string_view>(&value);
+    if (text == nullptr) continue;
+    if (text->find('\0') == std::string_view::npos && simdjson::validate_utf8(*text)) continue;
+    throw UnstorableText("a text is not UTF-8, or has a NUL");
   }
-  return sqlite3_bind_null(statement, position);
 }
 
 }  // namespace
 
-Rows::~Rows() {
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+Database::Database(DatabaseOptions options, const Migrations& migrations) {
+  bool postgres = is_postgres_url(options.location);
+  auto list = postgres ? migrations.postgres : migrations.sqlite;
+  auto backend = postgres ? open_postgres(options.location) : open_sqlite(options.location);
+  pool_ = std::make_unique<ConnectionPool>(std::move(backend), options.connections);
+  auto deadline = std::chrono::steady_clock::now() + (postgres ? options.start_wait : kFileStartWait);
+  while (true) {
+    try {
+      migrate(list);
+      return;
+    } catch (const DatabaseUnavailable& away) {
+      if (std::chrono::steady_clock::now() > deadline) {
+        throw StartupError(fmt::format("database {}: {}", pool_->name(), away.what()));
+      }
+    } catch (const StartupError&) {
+      throw;
+    } catch (const std::runtime_error& error) {
+      throw StartupError(fmt::format("database {}: {}", pool_->name(), error.what()));
+    }
+    std::this_thread::sleep_for(kStartPause);
+  }
 }
 
-bool Rows::next() {
-  int step = sqlite3_step(statement_);
-  if (step == SQLITE_ROW) return true;
-  if (step != SQLITE_DONE) database_.fail(sqlite3_sql(statement_));
-  return false;
+Database::~Database() = default;
+
+void Database::perform(Mode mode, const std::function<bool(Transaction&)>& body) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      PooledConnection connection(*pool_);
+      connection.begin(mode);
+      Transaction transaction(*connection);
+      if (body(transaction)) connection.commit();
+      return;
+    } catch (const TransactionConflict& conflict) {
+      if (attempt == kMostAttempts) throw DatabaseUnavailable(conflict.what());
+    } catch (const ConnectionLost& lost) {
+      pool_->forget_idle();
+      if (attempt >= kMostConnections) throw DatabaseUnavailable(lost.what());
+    }
+    pause_before(attempt);
+  }
 }
 
-std::string Rows::text(int column) const {
-  const auto* start = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  return start == nullptr ? std::string()
-                          : std::string(start, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+void Database::migrate(std::span<const std::string_view> migrations) {
+  PooledConnection connection(*pool_);
+  connection.begin(Mode::kAlone);  // a second instance that starts now waits here, then finds the work done
+  Transaction transaction(*connection);
+  (*connection).script("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)");
+  std::optional<std::int64_t> stored;
+  {
+    Rows rows = transaction.query("SELECT version FROM schema_version");
+    if (rows.next()) stored = rows.integer(0);
+  }
+  std::int64_t version = stored.value_or(0);
+  auto newest = static_cast<std::int64_t>(migrations.size());
+  if (version > newest) {
+    throw StartupError(fmt::format("database {}: schema version {} is newer than this program knows ({})",
+                                   pool_->name(), version, newest));
+  }
+  for (auto next = version; next < newest; ++next) (*connection).script(migrations[static_cast<std::size_t>(next)]);
+  if (!stored) transaction.run("INSERT INTO schema_version VALUES (0)");
+  transaction.run("UPDATE schema_version SET version = ?", {newest});
+  connection.commit();
 }
 
-std::int64_t Rows::integer(int column) const { return sqlite3_column_int64(statement_, column); }
-double Rows::real(int column) const { return sqlite3_column_double(statement_, column); }
-bool Rows::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+Rows::Rows(std::unique_ptr<Cursor> cursor) : cursor_(std::move(cursor)) {}
+Rows::Rows(Rows&&) noexcept = default;
+Rows::~Rows() = default;
 
-Transaction::Transaction(Database& database) : database_(database), lock_(database.mutex_) {
-  database_.execute("BEGIN");
-}
-
-Transaction::~Transaction() {
-  if (open_) sqlite3_exec(database_.connection_, "ROLLBACK", nullptr, nullptr, nullptr);
-}
+bool Rows::next() { return cursor_->next(); }
+std::string Rows::text(int column) const { return cursor_->text(column); }
+std::int64_t Rows::integer(int column) const { return cursor_->integer(column); }
+double Rows::real(int column) const { return cursor_->real(column); }
+bool Rows::is_null(int column) const { return cursor_->is_null(column); }
 
 Rows Transaction::query(std::string_view sql, std::initializer_list<Bound> values) {
-  sqlite3_stmt* statement = database_.prepare(sql);
-  int position = 0;
-  for (const Bound& value : values) {
-    if (bind_value(statement, ++position, value) != SQLITE_OK) database_.fail(sql);
-  }
-  return {database_, statement};
+  check_texts(values);
+  return Rows(connection_.query(sql, values));
 }
 
 std::int64_t Transaction::run(std::string_view sql, std::initializer_list<Bound> values) {
-  Rows rows = query(sql, values);
-  rows.next();
-  return sqlite3_changes64(database_.connection_);
-}
-
-std::int64_t Transaction::last_row_id() const { return sqlite3_last_insert_rowid(database_.connection_); }
-
-void Transaction::commit() {
-  database_.execute("COMMIT");
-  open_ = false;
+  check_texts(values);
+  return connection_.run(sql, values);
 }
 
 }  // namespace lotagate::services

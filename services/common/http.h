@@ -19,6 +19,7 @@ struct Request {
   std::vector<std::string_view> captures = {};  // what the route's `{}` segments matched, in their order
   std::vector<std::pair<std::string_view, std::string_view>> headers = {};
   std::vector<std::pair<std::string_view, std::string_view>> query = {};  // decoded
+  std::string_view peer = {};                                             // the address that the connection comes from
 
   // The first field of this name (any case), or empty.
   std::string_view header(std::string_view name) const;

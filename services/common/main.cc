@@ -10,10 +10,14 @@
 
 namespace lotagate::services {
 
+SocketAddress read_address(std::string_view flag, const std::string& text) {
+  auto address = parse_socket_address(text);
+  if (!address) throw StartupError(fmt::format("{}: {} is not ADDRESS:PORT", flag, text));
+  return *address;
+}
+
 ServerOptions CommonFlags::server_options() const {
-  auto address = parse_socket_address(listen);
-  if (!address) throw StartupError(fmt::format("--listen: {} is not ADDRESS:PORT", listen));
-  return {.listen = *address, .verbose = verbose};
+  return {.listen = read_address("--listen", listen), .verbose = verbose};
 }
 
 void add_common_flags(CLI::App& app, CommonFlags& flags) {

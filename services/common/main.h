@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "common/server.h"
 
@@ -19,6 +20,9 @@ struct CommonFlags {
   // Throws StartupError for a bad address.
   ServerOptions server_options() const;
 };
+
+// Throws StartupError for what is not ADDRESS:PORT, naming the flag.
+SocketAddress read_address(std::string_view flag, const std::string& text);
 
 void add_common_flags(CLI::App& app, CommonFlags& flags);
 

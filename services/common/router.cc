@@ -36,6 +36,9 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
 }
 
 Response Router::answer(Request& request) const {
+  if (guard_) {
+    if (auto refusal = guard_(request)) return std::move(*refusal);
+  }
   std::string_view method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
   for (const auto& route : routes_) {

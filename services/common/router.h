@@ -1,6 +1,8 @@
 // Which handler answers which method and path.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,9 @@ class Router {
   // `pattern` is a path whose `{}` segments match any one segment; the first pattern added wins.
   void add(std::string_view method, std::string_view pattern, Handler handler);
 
+  // `check` comes before everything, also before saying that a path does not exist; what it refuses is answered so.
+  void guard(std::function<std::optional<Response>(const Request&)> check) { guard_ = std::move(check); }
+
   // Calls the handler with its captures; otherwise the response is 404, or 405 with Allow.
   Response answer(Request& request) const;
 
@@ -24,6 +29,7 @@ class Router {
     Handler handler;
   };
 
+  std::function<std::optional<Response>(const Request&)> guard_;
   std::vector<Route> routes_;
 };
 

@@ -1,156 +1,21 @@
 #include "common/server.h"
 
-#include <fmt/format.h>
-#include <httplib.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <limits>
+#include <thread>
 
 #include "base/check.h"
-#include "common/acceptor.h"
+#include "common/http_listener.h"
 #include "common/log.h"
-#include "common/problem.h"
 
 namespace lotagate::services {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
+constexpr std::chrono::milliseconds kStopGrace(1000);
 
-// Above the 50 s for which the gateway keeps idle connections: the side that reuses a connection should also be the
-// one that closes it.
-constexpr seconds kKeepAlive(75);
-// Between two reads or two writes of a request in progress.
-constexpr seconds kProgress(15);
-constexpr milliseconds kStopGrace = seconds(1);
-constexpr std::size_t kMaxConnections = 512;
-// Longer than any route. httplib picks handlers by std::regex, which recurses once per character.
-constexpr std::size_t kMaxPathBytes = 512;
-
-// One connection as httplib reads and writes it: buffered reads, whole writes, a deadline for either's progress.
-class SocketStream final : public httplib::Stream {
- public:
-  explicit SocketStream(Connection& connection) : connection_(connection) {}
-
-  bool buffered() const { return at_ < end_; }
-
-  bool is_readable() const override { return buffered() || ready(POLLIN); }
-  bool is_writable() const override { return ready(POLLOUT); }
-
-  ssize_t read(char* out, size_t size) override {
-    if (!buffered()) {
-      if (!ready(POLLIN)) return -1;
-      ssize_t received = ::recv(connection_.fd(), buffer_, sizeof buffer_, 0);
-      if (received <= 0) return received;
-      at_ = 0;
-      end_ = static_cast<std::size_t>(received);
-    }
-    std::size_t taken = std::min(size, end_ - at_);
-    std::memcpy(out, buffer_ + at_, taken);
-    at_ += taken;
-    return static_cast<ssize_t>(taken);
-  }
-
-  ssize_t write(const char* data, size_t size) override {
-    std::size_t sent = 0;
-    while (sent < size) {
-      ssize_t now = ::send(connection_.fd(), data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (now >= 0) {
-        sent += static_cast<std::size_t>(now);
-      } else if ((errno != EAGAIN && errno != EINTR) || !ready(POLLOUT)) {
-        return -1;
-      }
-    }
-    return static_cast<ssize_t>(size);
-  }
-
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
-    ip = to_string(connection_.peer().ip);
-    port = connection_.peer().port;
-  }
-  void get_local_ip_and_port(std::string& ip, int& port) const override {
-    ip.clear();
-    port = 0;
-  }
-  socket_t socket() const override { return connection_.fd(); }
-
- private:
-  bool ready(short events) const {
-    pollfd waiting{connection_.fd(), events, 0};
-    int count = 0;
-    do {
-      count = ::poll(&waiting, 1, static_cast<int>(milliseconds(kProgress).count()));
-    } while (count < 0 && errno == EINTR);
-    return count == 1;
-  }
-
-  Connection& connection_;
-  char buffer_[16 * 1024];
-  std::size_t at_ = 0;
-  std::size_t end_ = 0;
-};
-
-// Makes the head fit what a service does, before httplib acts on it. False: close after the answer, because the bytes
-// that follow may not be a request.
-bool settle_head(httplib::Request& request) {
-  request.ranges.clear();
-  request.headers.erase("Accept-Encoding");  // answers are small; compressing is for the edge
-  if (request.path.size() > kMaxPathBytes) request.path = "/path-longer-than-any-route";
-  bool chunked = request.has_header("Transfer-Encoding");
-  bool counted = request.has_header("Content-Length");
-  // Without either there is no body (RFC 9112 6.3); httplib would read until the peer closes.
-  if (!chunked && !counted) request.headers.emplace("Content-Length", "0");
-  bool reads_body = request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS";
-  bool has_body = chunked || (counted && request.get_header_value("Content-Length") != "0");
-  return !(chunked && counted) && (reads_body || !has_body);
-}
-
-Request to_request(const httplib::Request& from) {
-  Request request{.method = from.method, .path = from.path, .body = from.body};
-  request.headers.assign(from.headers.begin(), from.headers.end());
-  request.query.assign(from.params.begin(), from.params.end());
-  return request;
-}
-
-bool send_next_part(const std::function<std::optional<std::string>()>& next_part, httplib::DataSink& sink) {
-  try {
-    auto part = next_part();
-    if (part) return sink.write(part->data(), part->size());
-    sink.done();
-    return true;
-  } catch (const std::exception& error) {
-    log_line(fmt::format("stream broken off: {}", error.what()));
-    return false;  // the missing last chunk tells the client
-  }
-}
-
-void to_httplib(Response&& from, httplib::Response& response) {
-  response.status = from.status;
-  for (const auto& [name, value] : from.headers) response.set_header(name, value);
-  if (from.next_part) {
-    response.set_chunked_content_provider(from.content_type,
-                                          [next_part = std::move(from.next_part)](size_t, httplib::DataSink& sink) {
-                                            return send_next_part(next_part, sink);
-                                          });
-  } else if (!from.body.empty()) {
-    response.body = std::move(from.body);
-    response.set_header("Content-Type", from.content_type);
-  }
-}
-
-void log_request(const httplib::Request& request, const httplib::Response& response) {
-  log_line(fmt::format("{} {} {} {}", request.method, request.path, response.status,
-                       request.get_header_value("X-Request-Id")));
-}
-
-// A descriptor that becomes readable when the process is asked to stop.
+// A descriptor that becomes readable, for every thread that polls it, when the process is asked to stop.
 int open_stop_fd() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -162,82 +27,56 @@ int open_stop_fd() {
   return fd;
 }
 
+ListenerOptions listener_options(const ServerOptions& options, const SocketAddress& address) {
+  return {.listen = address, .max_body_bytes = options.max_body_bytes, .verbose = options.verbose};
+}
+
 }  // namespace
 
-class Server::Implementation : public httplib::Server {
+class Server::Implementation {
  public:
   explicit Implementation(const ServerOptions& options)
-      : stop_fd_(open_stop_fd()), acceptor_(options.listen, kMaxConnections) {
-    svr_sock_ = stop_fd_;  // httplib takes an invalid listening socket for its stop, and ends streams
-    set_keep_alive_timeout(kKeepAlive.count());
-    set_keep_alive_max_count(std::numeric_limits<int>::max());
-    set_payload_max_length(options.max_body_bytes);
-    auto handle = [this](const httplib::Request& request, httplib::Response& response) { answer(request, response); };
-    Get("[^]*", handle);
-    Post("[^]*", Handler(handle));
-    Put("[^]*", Handler(handle));
-    Patch("[^]*", Handler(handle));
-    Delete("[^]*", Handler(handle));
-    Options("[^]*", handle);
-    set_error_handler(complete_error);
-    if (options.verbose) set_logger(log_request);
-    router_.add("GET", "/healthz", [](const Request&) { return json_response(200, R"({"status":"ok"})"); });
+      : stop_fd_(open_stop_fd()), listener_(listener_options(options, options.listen), stop_signal_) {
+    listener_.router().add("GET", "/healthz", [](const Request&) { return json_response(200, R"({"status":"ok"})"); });
+    if (options.internal_listen) internal_.emplace(listener_options(options, *options.internal_listen), stop_signal_);
   }
 
-  ~Implementation() override { ::close(stop_fd_); }
+  ~Implementation() { ::close(stop_fd_); }
 
-  Router& router() { return router_; }
+  Router& router() { return listener_.router(); }
+  Router& internal_router() {
+    LG_CHECK(internal_.has_value(), "a server without an internal address has no internal paths");
+    return internal_->router();
+  }
   StopSignal& stop_signal() { return stop_signal_; }
 
   void run(const std::function<void()>& on_stop) {
-    log_line("listening on " + to_string(acceptor_.address()));
-    acceptor_.run(stop_fd_, [this](Connection& connection) { serve(connection); });
+    std::thread inside;
+    if (internal_) {
+      log_line("internal endpoints listening on " + to_string(internal_->address()));
+      inside = std::thread([this] { internal_->run(stop_fd_); });
+    }
+    log_line("listening on " + to_string(listener_.address()));
+    listener_.run(stop_fd_);
+    if (inside.joinable()) inside.join();
     stop_signal_.raise();
     if (on_stop) on_stop();
-    acceptor_.finish(kStopGrace);
+    listener_.finish(kStopGrace);
+    if (internal_) internal_->finish(kStopGrace);
   }
 
  private:
-  void serve(Connection& connection) {
-    SocketStream stream(connection);
-    while (stream.buffered() || connection.wait_for_request(kKeepAlive)) {
-      bool head_was_sound = false;
-      bool closed = false;
-      bool stopping = stop_signal_.raised();
-      bool answered = process_request(stream, stopping, closed,
-                                      [&](httplib::Request& request) { head_was_sound = settle_head(request); });
-      if (!answered || closed || stopping || !head_was_sound) return;
-    }
-  }
-
-  void answer(const httplib::Request& from, httplib::Response& response) {
-    Request request = to_request(from);
-    try {
-      to_httplib(router_.answer(request), response);
-    } catch (const std::exception& error) {
-      log_line(fmt::format("{} {} failed: {}", from.method, from.path, error.what()));
-      to_httplib(problem_response({500, "internal", "The service failed; its log says why."}), response);
-    }
-  }
-
-  // What httplib refuses by itself has a status and nothing else.
-  static void complete_error(const httplib::Request&, httplib::Response& response) {
-    if (!response.body.empty()) return;
-    Problem problem{response.status, "bad_request", "The request is malformed."};
-    if (response.status == 413) problem = {413, "body_too_large", "The request's body is too large."};
-    to_httplib(problem_response(problem), response);
-  }
-
   const int stop_fd_;
-  Acceptor acceptor_;
-  Router router_;
   StopSignal stop_signal_;
+  HttpListener listener_;
+  std::optional<HttpListener> internal_;
 };
 
 Server::Server(const ServerOptions& options) : implementation_(std::make_unique<Implementation>(options)) {}
 Server::~Server() = default;
 
 Router& Server::router() { return implementation_->router(); }
+Router& Server::internal_router() { return implementation_->internal_router(); }
 StopSignal& Server::stop_signal() { return implementation_->stop_signal(); }
 void Server::run(const std::function<void()>& on_stop) { implementation_->run(on_stop); }
 

@@ -1,9 +1,9 @@
-// An HTTP/1.1 server for one service: cpp-httplib reads and writes the messages, Acceptor owns the connections,
-// Router picks the handler. SIGTERM and SIGINT stop it.
+// An HTTP/1.1 server for one service, on one or two addresses. SIGTERM and SIGINT stop it.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/address.h"
@@ -14,6 +14,8 @@ namespace lotagate::services {
 
 struct ServerOptions {
   SocketAddress listen;
+  // A second address, with paths of its own, that clients cannot reach.
+  std::optional<SocketAddress> internal_listen = {};
   std::size_t max_body_bytes = 10ull * 1024 * 1024;  // as the gateway's default
   bool verbose = false;                              // a line per request on stderr
 };
@@ -26,11 +28,13 @@ class Server {
 
   // Filled before run().
   Router& router();
+  Router& internal_router();
   // Raised when the process is asked to stop; handlers that wait do it here or end with `on_stop`.
   StopSignal& stop_signal();
 
-  // Prints `listening on ADDRESS` and serves until a signal. `on_stop` then ends whatever handlers wait for; requests
-  // in progress get a second to finish. Every handler has returned when this does.
+  // Prints `internal endpoints listening on ADDRESS` (if there are) and `listening on ADDRESS`, and serves until a
+  // signal. `on_stop` then ends whatever handlers wait for; requests in progress get a second to finish. Every handler
+  // has returned when this does.
   void run(const std::function<void()>& on_stop = {});
 
  private:

@@ -13,7 +13,7 @@ using namespace lotagate;
 void run(const services::CommonFlags& flags, const std::string& data) {
   services::Server server(flags.server_options());
   services::prepare_data_directory(data);
-  services::Database database(data + "/training.db", training::kMigrations);
+  services::Database database({.location = data + "/training.db"}, training::kMigrations);
   training::ModelStore models(database);
   training::Trainer trainer(models);
   training::add_model_routes(server.router(), models, trainer);

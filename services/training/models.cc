@@ -52,58 +52,59 @@ std::unexpected<services::Problem> unknown_model() { return refuse(404, "unknown
 }  // namespace
 
 ModelStore::ModelStore(services::Database& database) : database_(database) {
-  Transaction transaction(database_);
-  transaction.run("UPDATE models SET state = 'failed', error = 'interrupted by a restart' WHERE state = 'training'");
-  transaction.commit();
+  database_.transact([](Transaction& transaction) {
+    transaction.run("UPDATE models SET state = 'failed', error = 'interrupted by a restart' WHERE state = 'training'");
+  });
 }
 
 Outcome<Model> ModelStore::create(std::string_view tenant, std::string_view name, std::string_view kind) {
-  Transaction transaction(database_);
-  if (transaction.query("SELECT 1 FROM models WHERE tenant = ? AND name = ?", {tenant, name}).next()) {
-    return refuse(409, "name_taken", fmt::format("There is a model `{}` already.", name));
-  }
   std::string id = services::random_id("mdl_");
-  transaction.run("INSERT INTO models (id, tenant, name, kind, state, created_at) VALUES (?, ?, ?, ?, 'registered', ?)",
-                  {std::string_view(id), tenant, name, kind, now_seconds()});
-  auto model = select_model(transaction, tenant, id);
-  LG_CHECK(model.has_value(), "a model is there after it was written");
-  transaction.commit();
-  return std::move(*model);
+  return database_.transact([&](Transaction& transaction) -> Outcome<Model> {
+    if (transaction.query("SELECT 1 FROM models WHERE tenant = ? AND name = ?", {tenant, name}).next()) {
+      return refuse(409, "name_taken", fmt::format("There is a model `{}` already.", name));
+    }
+    transaction.run(
+        "INSERT INTO models (id, tenant, name, kind, state, created_at) VALUES (?, ?, ?, ?, 'registered', ?)",
+        {std::string_view(id), tenant, name, kind, now_seconds()});
+    auto model = select_model(transaction, tenant, id);
+    LG_CHECK(model.has_value(), "a model is there after it was written");
+    return std::move(*model);
+  });
 }
 
 Outcome<Model> ModelStore::find(std::string_view tenant, std::string_view id) {
-  Transaction transaction(database_);
-  auto model = select_model(transaction, tenant, id);
+  auto model = database_.read([&](Transaction& transaction) { return select_model(transaction, tenant, id); });
   if (!model) return unknown_model();
   return std::move(*model);
 }
 
 std::vector<Model> ModelStore::list(std::string_view tenant, std::string_view after, std::int64_t limit) {
-  Transaction transaction(database_);
-  std::vector<Model> models;
-  Rows rows = transaction.query(
-      "SELECT id, name, kind, state, error, created_at, version, trained_at, rows, features, intercept, coefficients, "
-      "metrics FROM models WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
-      {tenant, after, limit});
-  while (rows.next()) models.push_back(model_of(rows));
-  return models;
+  return database_.read([&](Transaction& transaction) {
+    std::vector<Model> models;
+    Rows rows = transaction.query(
+        "SELECT id, name, kind, state, error, created_at, version, trained_at, rows, features, intercept, "
+        "coefficients, metrics FROM models WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
+        {tenant, after, limit});
+    while (rows.next()) models.push_back(model_of(rows));
+    return models;
+  });
 }
 
 Outcome<void> ModelStore::remove(std::string_view tenant, std::string_view id) {
-  Transaction transaction(database_);
-  if (transaction.run("DELETE FROM models WHERE id = ? AND tenant = ?", {id, tenant}) == 0) return unknown_model();
-  transaction.commit();
-  return {};
+  return database_.transact([&](Transaction& transaction) -> Outcome<void> {
+    if (transaction.run("DELETE FROM models WHERE id = ? AND tenant = ?", {id, tenant}) == 0) return unknown_model();
+    return {};
+  });
 }
 
 Outcome<void> ModelStore::begin_training(std::string_view tenant, std::string_view id) {
-  Transaction transaction(database_);
-  auto model = select_model(transaction, tenant, id);
-  if (!model) return unknown_model();
-  if (model->state == "training") return refuse(409, "already_training", "The model is being trained.");
-  transaction.run("UPDATE models SET state = 'training', error = '' WHERE id = ?", {id});
-  transaction.commit();
-  return {};
+  return database_.transact([&](Transaction& transaction) -> Outcome<void> {
+    auto model = select_model(transaction, tenant, id);
+    if (!model) return unknown_model();
+    if (model->state == "training") return refuse(409, "already_training", "The model is being trained.");
+    transaction.run("UPDATE models SET state = 'training', error = '' WHERE id = ?", {id});
+    return {};
+  });
 }
 
 void ModelStore::succeed(std::string_view id, std::int64_t rows, const Fit& fit) {
@@ -116,19 +117,19 @@ void ModelStore::succeed(std::string_view id, std::int64_t rows, const Fit& fit)
   std::string coefficients_json = coefficients.take();
   std::string metrics_json = metrics.take();
 
-  Transaction transaction(database_);
-  transaction.run(
-      "UPDATE models SET state = 'ready', version = version + 1, trained_at = ?, rows = ?, features = ?, "
-      "intercept = ?, coefficients = ?, metrics = ? WHERE id = ?",
-      {now_seconds(), rows, static_cast<std::int64_t>(fit.coefficients.size()), fit.intercept,
-       std::string_view(coefficients_json), std::string_view(metrics_json), id});
-  transaction.commit();
+  database_.transact([&](Transaction& transaction) {
+    transaction.run(
+        "UPDATE models SET state = 'ready', version = version + 1, trained_at = ?, rows = ?, features = ?, "
+        "intercept = ?, coefficients = ?, metrics = ? WHERE id = ?",
+        {now_seconds(), rows, static_cast<std::int64_t>(fit.coefficients.size()), fit.intercept,
+         std::string_view(coefficients_json), std::string_view(metrics_json), id});
+  });
 }
 
 void ModelStore::fail(std::string_view id, std::string_view error) {
-  Transaction transaction(database_);
-  transaction.run("UPDATE models SET state = 'failed', error = ? WHERE id = ?", {error, id});
-  transaction.commit();
+  database_.transact([&](Transaction& transaction) {
+    transaction.run("UPDATE models SET state = 'failed', error = ? WHERE id = ?", {error, id});
+  });
 }
 
 }  // namespace lotagate::training

@@ -4,10 +4,12 @@
 #include <array>
 #include <string_view>
 
+#include "common/database.h"
+
 namespace lotagate::training {
 
 // What a training yields (version, trained_at, rows, ...) stays until a later training of the model succeeds.
-inline constexpr std::array<std::string_view, 1> kMigrations{R"sql(
+inline constexpr std::array<std::string_view, 1> kSqliteMigrations{R"sql(
 CREATE TABLE models (
   id TEXT PRIMARY KEY,
   tenant TEXT NOT NULL,
@@ -26,5 +28,6 @@ CREATE TABLE models (
   UNIQUE (tenant, name)
 ) STRICT;
 )sql"};
+inline constexpr services::Migrations kMigrations{.sqlite = kSqliteMigrations};
 
 }  // namespace lotagate::training

@@ -13,10 +13,7 @@ std::vector<std::string> column(Transaction& transaction, std::string_view sql, 
   return texts;
 }
 
-}  // namespace
-
-std::optional<Access> AccessDirectory::access(std::string_view subject) {
-  Transaction transaction(database_);
+std::optional<Access> access_of(Transaction& transaction, std::string_view subject) {
   Access access;
   {
     Rows rows = transaction.query(
@@ -39,25 +36,33 @@ std::optional<Access> AccessDirectory::access(std::string_view subject) {
   return access;
 }
 
+}  // namespace
+
+std::optional<Access> AccessDirectory::access(std::string_view subject) {
+  return database_.read([&](Transaction& transaction) { return access_of(transaction, subject); });
+}
+
 std::vector<Tenant> AccessDirectory::tenants() {
-  Transaction transaction(database_);
-  std::vector<Tenant> tenants;
-  Rows rows = transaction.query("SELECT id, plan, state FROM tenants ORDER BY id");
-  while (rows.next()) tenants.push_back({rows.text(0), rows.text(1), rows.text(2)});
-  return tenants;
+  return database_.read([&](Transaction& transaction) {
+    std::vector<Tenant> tenants;
+    Rows rows = transaction.query("SELECT id, plan, state FROM tenants ORDER BY id");
+    while (rows.next()) tenants.push_back({rows.text(0), rows.text(1), rows.text(2)});
+    return tenants;
+  });
 }
 
 bool AccessDirectory::put_tenant(const Tenant& tenant) {
-  Transaction transaction(database_);
   auto id = std::string_view(tenant.id);
   auto plan = std::string_view(tenant.plan);
   auto state = std::string_view(tenant.state);
-  bool changed = transaction.run("UPDATE tenants SET plan = ?, state = ? WHERE id = ?", {plan, state, id}) > 0;
-  if (!changed) transaction.run("INSERT INTO tenants (id, plan, state) VALUES (?, ?, ?)", {id, plan, state});
-  for (const auto& account : column(transaction, "SELECT id FROM accounts WHERE tenant = ?", id)) {
-    changes_.append(transaction, account);
-  }
-  transaction.commit();
+  bool changed = database_.transact([&](Transaction& transaction) {
+    bool known = transaction.run("UPDATE tenants SET plan = ?, state = ? WHERE id = ?", {plan, state, id}) > 0;
+    if (!known) transaction.run("INSERT INTO tenants (id, plan, state) VALUES (?, ?, ?)", {id, plan, state});
+    for (const auto& account : column(transaction, "SELECT id FROM accounts WHERE tenant = ?", id)) {
+      changes_.append(transaction, account);
+    }
+    return known;
+  });
   changes_.announce();
   return !changed;
 }

@@ -113,52 +113,54 @@ Outcome<void> may_grant(const std::vector<std::string>& roles, const Authority& 
 }  // namespace
 
 bool AccountStore::empty() {
-  Transaction transaction(database_);
-  return !transaction.query("SELECT 1 FROM accounts LIMIT 1").next();
+  return database_.read(
+      [](Transaction& transaction) { return !transaction.query("SELECT 1 FROM accounts LIMIT 1").next(); });
 }
 
 std::optional<Credentials> AccountStore::credentials(std::string_view username) {
   std::string key = username_key(username);
-  Transaction transaction(database_);
-  Rows rows = transaction.query(
-      "SELECT accounts.id, tenant, password_hash, CASE WHEN disabled = 1 OR state <> 'active' THEN 1 ELSE 0 END "
-      "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username_key = ?",
-      {std::string_view(key)});
-  if (!rows.next()) return std::nullopt;
-  return Credentials{rows.text(0), rows.text(1), rows.text(2), rows.integer(3) != 0};
+  return database_.read([&](Transaction& transaction) -> std::optional<Credentials> {
+    Rows rows = transaction.query(
+        "SELECT accounts.id, tenant, password_hash, CASE WHEN disabled = 1 OR state <> 'active' THEN 1 ELSE 0 END "
+        "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username_key = ?",
+        {std::string_view(key)});
+    if (!rows.next()) return std::nullopt;
+    return Credentials{rows.text(0), rows.text(1), rows.text(2), rows.integer(3) != 0};
+  });
 }
 
 std::optional<Account> AccountStore::find(std::string_view id, const Authority& authority) {
-  Transaction transaction(database_);
-  return select_account(transaction, id, authority);
+  return database_.read([&](Transaction& transaction) { return select_account(transaction, id, authority); });
 }
 
 std::vector<Account> AccountStore::list(const Authority& authority, std::string_view after, std::int64_t limit) {
-  Transaction transaction(database_);
-  std::vector<Account> accounts;
-  {
-    Rows rows = transaction.query(
-        "SELECT id, username, tenant, disabled, created_at FROM accounts "
-        "WHERE id > ? AND (? = 1 OR tenant = ?) ORDER BY id LIMIT ?",
-        {after, std::int64_t{authority.is_admin}, std::string_view(authority.tenant), limit});
-    while (rows.next()) accounts.push_back(account_of(rows));
-  }
-  for (Account& account : accounts) account.roles = roles_of(transaction, account.id);
-  return accounts;
+  return database_.read([&](Transaction& transaction) {
+    std::vector<Account> accounts;
+    {
+      Rows rows = transaction.query(
+          "SELECT id, username, tenant, disabled, created_at FROM accounts "
+          "WHERE id > ? AND (? = 1 OR tenant = ?) ORDER BY id LIMIT ?",
+          {after, std::int64_t{authority.is_admin}, std::string_view(authority.tenant), limit});
+      while (rows.next()) accounts.push_back(account_of(rows));
+    }
+    for (Account& account : accounts) account.roles = roles_of(transaction, account.id);
+    return accounts;
+  });
 }
 
 Outcome<std::vector<Account>> AccountStore::create(std::span<const NewAccount> accounts, const Authority& authority) {
-  Transaction transaction(database_);
-  std::vector<Account> created;
-  for (const NewAccount& account : accounts) {
-    TRY_VOID(may_grant(account.roles, authority));
-    if (!authority.is_admin && account.tenant != authority.tenant) {
-      return refuse(403, "other_tenant", "Only an admin may create users of another tenant.");
+  auto created = database_.transact([&](Transaction& transaction) -> Outcome<std::vector<Account>> {
+    std::vector<Account> inserted;
+    for (const NewAccount& account : accounts) {
+      TRY_VOID(may_grant(account.roles, authority));
+      if (!authority.is_admin && account.tenant != authority.tenant) {
+        return refuse(403, "other_tenant", "Only an admin may create users of another tenant.");
+      }
+      TRY(one, insert(transaction, account));
+      inserted.push_back(std::move(one));
     }
-    TRY(inserted, insert(transaction, account));
-    created.push_back(std::move(inserted));
-  }
-  transaction.commit();
+    return inserted;
+  });
   changes_.announce();
   return created;
 }
@@ -183,32 +185,34 @@ Outcome<Account> AccountStore::insert(Transaction& transaction, const NewAccount
 }
 
 Outcome<Account> AccountStore::update(std::string_view id, const AccountChange& change, const Authority& authority) {
-  Transaction transaction(database_);
-  TRY(before, changeable(transaction, id, authority));
-  if (change.roles) {
-    TRY_VOID(may_grant(*change.roles, authority));
-    TRY_VOID(set_roles(transaction, id, *change.roles));
-  }
-  if (change.disabled) {
-    transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", {std::int64_t{*change.disabled}, id});
-  }
-  TRY_VOID(keep_an_admin(transaction, before));
-  Account after = written_account(transaction, id);
-  if (after.roles != before.roles || after.disabled != before.disabled) changes_.append(transaction, id);
-  transaction.commit();
+  auto updated = database_.transact([&](Transaction& transaction) -> Outcome<Account> {
+    TRY(before, changeable(transaction, id, authority));
+    if (change.roles) {
+      TRY_VOID(may_grant(*change.roles, authority));
+      TRY_VOID(set_roles(transaction, id, *change.roles));
+    }
+    if (change.disabled) {
+      transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", {std::int64_t{*change.disabled}, id});
+    }
+    TRY_VOID(keep_an_admin(transaction, before));
+    Account after = written_account(transaction, id);
+    if (after.roles != before.roles || after.disabled != before.disabled) changes_.append(transaction, id);
+    return after;
+  });
   changes_.announce();
-  return after;
+  return updated;
 }
 
 Outcome<void> AccountStore::remove(std::string_view id, const Authority& authority) {
-  Transaction transaction(database_);
-  TRY(before, changeable(transaction, id, authority));
-  transaction.run("DELETE FROM accounts WHERE id = ?", {id});
-  TRY_VOID(keep_an_admin(transaction, before));
-  changes_.append(transaction, id);
-  transaction.commit();
+  auto removed = database_.transact([&](Transaction& transaction) -> Outcome<void> {
+    TRY(before, changeable(transaction, id, authority));
+    transaction.run("DELETE FROM accounts WHERE id = ?", {id});
+    TRY_VOID(keep_an_admin(transaction, before));
+    changes_.append(transaction, id);
+    return {};
+  });
   changes_.announce();
-  return {};
+  return removed;
 }
 
 }  // namespace lotagate::users

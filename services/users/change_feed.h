@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "common/database.h"
@@ -16,15 +17,19 @@ namespace lotagate::users {
 struct Changes {
   std::int64_t revision = 0;          // of the newest change
   bool all = false;                   // the reader must forget everything it knows
-  std::vector<std::string> subjects;  // who changed after `since`, each once; empty when `all`
+  std::vector<std::string> subjects;  // whose access changed after `since`, each once; empty when `all`
+  std::vector<std::string> api_keys;  // digests of the API keys that did, likewise
 };
 
 class ChangeFeed {
  public:
-  explicit ChangeFeed(services::Database& database) : database_(database) {}
+  explicit ChangeFeed(services::Database& database);
+  ~ChangeFeed();
 
-  // Records that `subject`'s access changes, in the transaction that changes it. After its commit, call announce().
+  // Record that the access of a subject, or what an API key is good for, changes, in the transaction (transact(), not
+  // transact_rows()) that changes it. After its commit, call announce().
   void append(services::Transaction& transaction, std::string_view subject);
+  void append_api_key(services::Transaction& transaction, std::string_view digest);
   void announce();
 
   std::int64_t revision();
@@ -38,12 +43,16 @@ class ChangeFeed {
 
  private:
   Changes read_beyond(std::int64_t since);
+  void watch();
 
   services::Database& database_;
   std::mutex mutex_;
   std::condition_variable announced_;
+  std::condition_variable watched_;
   std::uint64_t announcements_ = 0;
+  int waiting_ = 0;
   bool stopped_ = false;
+  std::thread watcher_;  // the last member: it uses the others
 };
 
 }  // namespace lotagate::users

@@ -41,6 +41,7 @@ std::string to_json(const Changes& changes) {
     json.member("all", true);
   } else {
     json.key("subjects").array(changes.subjects);
+    if (!changes.api_keys.empty()) json.key("api_keys").array(changes.api_keys);
   }
   return json.end_object().take();
 }
@@ -48,7 +49,8 @@ std::string to_json(const Changes& changes) {
 Outcome<Response> show_changes(const Request& request, ChangeFeed& feed) {
   auto since_text = request.parameter("since");
   if (!since_text) {
-    return services::json_response(200, to_json({.revision = feed.revision(), .all = false, .subjects = {}}));
+    return services::json_response(
+        200, to_json({.revision = feed.revision(), .all = false, .subjects = {}, .api_keys = {}}));
   }
   auto since = parse_decimal(*since_text);
   if (!since || *since > INT64_MAX)
@@ -61,26 +63,22 @@ Outcome<Response> show_changes(const Request& request, ChangeFeed& feed) {
   return services::json_response(200, to_json(changes));
 }
 
-// `step` behind the service token.
-template <typename Step>
-services::Handler guarded(const std::string& service_token, Step step) {
-  return [service_token, handler = services::answering(step)](const Request& request) {
-    if (shows_token(request, service_token)) return handler(request);
-    Response response =
-        services::problem_response({401, "invalid_service_token", "A valid service token is required."});
-    response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return response;
-  };
-}
-
 }  // namespace
 
 void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
                          const std::string& service_token) {
+  using services::answering;
+  router.guard([service_token](const Request& request) -> std::optional<Response> {
+    if (shows_token(request, service_token)) return std::nullopt;
+    Response response =
+        services::problem_response({401, "invalid_service_token", "A valid service token is required."});
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return response;
+  });
   router.add("GET", "/internal/v1/users/{}/access",
-             guarded(service_token, [&](const Request& request) { return show_access(request, directory); }));
+             answering([&](const Request& request) { return show_access(request, directory); }));
   router.add("GET", "/internal/v1/changes",
-             guarded(service_token, [&](const Request& request) { return show_changes(request, changes); }));
+             answering([&](const Request& request) { return show_changes(request, changes); }));
 }
 
 }  // namespace lotagate::users

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/text.h"
 #include "common/files.h"
 #include "common/main.h"
 #include "common/secrets.h"
@@ -17,7 +18,10 @@ namespace {
 
 struct Flags {
   services::CommonFlags common;
+  std::string internal_listen = "127.0.0.1:0";
   std::string data;
+  std::string database;
+  std::string database_file;
   std::string issuer;
   std::string audience;
   std::string service_token_file;
@@ -27,7 +31,15 @@ struct Flags {
 
 void add_flags(CLI::App& app, Flags& flags) {
   services::add_common_flags(app, flags.common);
-  app.add_option("--data", flags.data, "Directory for the database and the signing key")->required();
+  app.add_option("--internal-listen", flags.internal_listen,
+                 "ADDRESS:PORT of /internal, which only gateways may reach; port 0 takes a free one and prints it")
+      ->capture_default_str();
+  app.add_option("--data", flags.data,
+                 "Directory for what is this instance's own, and for the database without another")
+      ->required();
+  auto* database = app.add_option("--database", flags.database, "postgresql://USER@HOST:PORT/DATABASE");
+  app.add_option("--database-file", flags.database_file, "File whose one line is what --database takes")
+      ->excludes(database);
   app.add_option("--issuer", flags.issuer, "The `iss` of tokens, an URL")->required();
   app.add_option("--audience", flags.audience, "The `aud` of tokens")->required();
   app.add_option("--service-token-file", flags.service_token_file,
@@ -57,10 +69,29 @@ std::string load_or_create_service_token(const std::string& path) {
   return token;
 }
 
+// A file in the data directory unless the flags name a server.
+std::string database_location(const Flags& flags) {
+  std::string url = flags.database;
+  if (!flags.database_file.empty()) {
+    auto content = services::read_file(flags.database_file);
+    if (!content) throw services::StartupError(fmt::format("{} does not exist", flags.database_file));
+    url = trim(std::string_view(*content).substr(0, content->find('\n')));
+  }
+  if (url.empty() && flags.database_file.empty()) return flags.data + "/users.db";
+  if (services::is_postgres_url(url)) return url;
+  throw services::StartupError("--database: only postgresql://USER@HOST:PORT/DATABASE is known");
+}
+
+services::ServerOptions server_options(const Flags& flags) {
+  auto options = flags.common.server_options();
+  options.internal_listen = services::read_address("--internal-listen", flags.internal_listen);
+  return options;
+}
+
 void run(const Flags& flags) {
-  services::Server server(flags.common.server_options());
+  services::Server server(server_options(flags));
   services::prepare_data_directory(flags.data);
-  services::Database database(flags.data + "/users.db", kMigrations);
+  services::Database database({.location = database_location(flags)}, kMigrations);
   ChangeFeed changes(database);
   AccountStore accounts(database, changes);
   AccessDirectory directory(database, changes);
@@ -72,7 +103,8 @@ void run(const Flags& flags) {
   add_login_routes(server.router(), accounts, hasher, issuer);
   add_account_routes(server.router(), accounts, directory, hasher);
   add_tenant_routes(server.router(), directory);
-  add_internal_routes(server.router(), directory, changes, load_or_create_service_token(flags.service_token_file));
+  add_internal_routes(server.internal_router(), directory, changes,
+                      load_or_create_service_token(flags.service_token_file));
   server.run([&] { changes.stop(); });
 }
 

@@ -22,7 +22,8 @@ void add_account_routes(services::Router& router, AccountStore& accounts, Access
 // /api/v1/tenants: for admins.
 void add_tenant_routes(services::Router& router, AccessDirectory& directory);
 
-// /internal/v1: for the gateway itself, which shows `service_token`. docs/user-management-contract.yaml describes them.
+// /internal/v1: for the gateway itself. The whole router is behind `service_token`, also what others add to it.
+// docs/user-management-contract.yaml describes the paths.
 void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
                          const std::string& service_token);
 

@@ -1,17 +1,21 @@
-// The database of the User Management Service. A released migration is never edited; a new one is appended.
+// The database of the User Management Service. A released migration is never edited; a new one is appended, to the list
+// of SQLite and to that of PostgreSQL.
 #pragma once
 
 #include <array>
 #include <string_view>
 
+#include "common/database.h"
 #include "users/administration_schema.h"
+#include "users/postgres_schema.h"
+#include "users/session_schema.h"
 
 namespace lotagate::users {
 
 // `changes` starts at the time of creation in seconds, so that the revisions of a database that was lost and made anew
 // lie beyond all earlier ones and a gateway that asks with an old one is told that everything changed. A change
 // without a subject concerns everybody.
-inline constexpr std::array<std::string_view, 3> kMigrations{R"sql(
+inline constexpr std::array<std::string_view, 4> kSqliteMigrations{R"sql(
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL CHECK (plan IN ('free', 'pro', 'enterprise')),
@@ -48,7 +52,13 @@ INSERT INTO role_permissions VALUES
   ('trainer', 'models:read'), ('trainer', 'models:write'), ('trainer', 'infer:run'), ('trainer', 'users:read'),
   ('viewer', 'models:read'), ('viewer', 'infer:run');
 )sql",
-                                                             kAdministrationTables, kAuditGuardOfSqlite};
+                                                                   kAdministrationTables, kAuditGuardOfSqlite,
+                                                                   kSessionTables};
+
+inline constexpr std::array<std::string_view, 5> kPostgresMigrations{
+    kFirstTablesOfPostgres, kAdministrationTables, kAuditGuardOfPostgres, kWideNumbersOfPostgres, kSessionTables};
+
+inline constexpr services::Migrations kMigrations{.sqlite = kSqliteMigrations, .postgres = kPostgresMigrations};
 
 // What the first migration puts into an empty database, by name.
 inline constexpr std::string_view kFirstTenant = "lotabots";

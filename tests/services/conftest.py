@@ -1,7 +1,8 @@
-"""Fixtures: running services. What a test calls on them is in reference_services.py."""
+"""Fixtures: running services, and the databases behind them. What a test calls on them is in reference_services.py."""
 
 import pytest
-from reference_services import Service, Users
+from postgres_server import PostgresServer
+from reference_services import Database, Service, Users
 
 
 @pytest.fixture(name="start")
@@ -9,8 +10,8 @@ def fixture_start():
     """Starts services (`start(Users, directory)`) and ends them after the test."""
     running = []
 
-    def start(kind, *arguments):
-        running.append(kind(*arguments))
+    def start(kind, *arguments, **more):
+        running.append(kind(*arguments, **more))
         return running[-1]
 
     yield start
@@ -18,9 +19,30 @@ def fixture_start():
         service.kill()
 
 
-@pytest.fixture(scope="module", name="users")
-def fixture_users(tmp_path_factory):
-    service = Users(tmp_path_factory.mktemp("users"))
+@pytest.fixture(scope="session", name="postgres")
+def fixture_postgres():
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+def new_database(request, directory):
+    """Empty, and of the kind that the fixture's parameter says."""
+    if request.param == "sqlite":
+        return Database(directory / "users.db")
+    return Database(directory / "users.db", request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(name="database", params=["sqlite", "postgres"])
+def fixture_database(request, tmp_path):
+    """For `start(Users, directory, database=database)`. Instances that share it need not share the directory."""
+    return new_database(request, tmp_path)
+
+
+@pytest.fixture(scope="module", name="users", params=["sqlite", "postgres"])
+def fixture_users(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("users")
+    service = Users(directory, database=new_database(request, directory))
     yield service
     assert service.stop() == 0
 

@@ -108,13 +108,13 @@ def test_the_life_of_tokens_is_a_flag(start, tmp_path):
     assert claims["exp"] - claims["iat"] == 60
 
 
-def test_a_restart_keeps_accounts_key_and_secrets(start, tmp_path):
-    first = start(Users, tmp_path)
+def test_a_restart_keeps_accounts_key_and_secrets(start, tmp_path, database):
+    first = start(Users, tmp_path, database=database)
     token = first.login_demo("admin").json["access_token"]
     header, _, signature = parts_of(token)
     assert first.stop() == 0
 
-    second = start(Users, tmp_path)
+    second = start(Users, tmp_path, database=database)
     assert second.demo == first.demo and second.service_token == first.service_token
     assert second.login_demo("admin").status == 200
     key = public_key(second, header["kid"])
@@ -122,15 +122,15 @@ def test_a_restart_keeps_accounts_key_and_secrets(start, tmp_path):
 
 
 def test_secrets_are_for_their_owner_only(users):
-    for name in ("signing-key.pem", "demo-accounts.json", "service.token", "users.db"):
+    for name in ("signing-key.pem", "demo-accounts.json", "service.token", *users.database.files()):
         assert stat.S_IMODE(os.stat(users.data / name).st_mode) == 0o600, name
 
 
 def test_passwords_are_kept_as_scrypt(users):
-    for name in ("users.db", "users.db-wal"):
-        stored = (users.data / name).read_bytes()
-        assert users.demo["admin"]["password"].encode() not in stored
-    assert b"$scrypt$ln=15,r=8,p=3$" in (users.data / "users.db-wal").read_bytes() + (users.data / "users.db").read_bytes()
+    for stored, in users.database.sql("SELECT password_hash FROM accounts"):
+        assert stored.startswith("$scrypt$ln=15,r=8,p=3$")
+    for name in users.database.files():
+        assert users.demo["admin"]["password"].encode() not in (users.data / name).read_bytes()
 
 
 def test_the_caller_reads_itself(users):

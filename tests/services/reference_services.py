@@ -1,10 +1,12 @@
 """Starting the reference services as their users do: real binaries, a free port, a directory of their own."""
 
+import contextlib
 import http.client
 import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import threading
 
@@ -32,6 +34,7 @@ class Service:
         self.command = [str(BUILD / "services" / f"lotagate-{name}"), *map(str, flags)]
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
         self.log = []
+        self.internal_address = None
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -43,6 +46,8 @@ class Service:
     def _read(self):
         for line in self.process.stderr:
             self.log.append(line.rstrip("\n"))
+            if line.startswith("internal endpoints listening on "):
+                self.internal_address = line.split()[-1]
             if line.startswith("listening on "):
                 self.address = line.split()[-1]
                 self._listening.set()
@@ -56,8 +61,8 @@ class Service:
     def origin(self):
         return f"http://{self.address}"
 
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=CALL_SECONDS)
+    def connect(self, address=None):
+        return http.client.HTTPConnection(address or self.address, timeout=CALL_SECONDS)
 
     def call(self, method, path, body=None, headers=None, connection=None):
         """One exchange; `body` is sent as JSON unless it is bytes."""
@@ -86,15 +91,43 @@ class Service:
         self.process.wait(CALL_SECONDS)
 
 
+class Database:
+    """Where accounts are kept: a file, or a new database of a PostgreSQL server."""
+
+    def __init__(self, path, server=None):
+        self.path = path
+        self.server = server
+        self.url = server.new_database() if server else None
+        if server:
+            path.with_suffix(".url").write_text(self.url + "\n")
+
+    @property
+    def flags(self):
+        return ["--database-file", self.path.with_suffix(".url")] if self.url else []
+
+    def files(self):
+        """Names of what lies in the data directory."""
+        return [] if self.url else sorted(file.name for file in self.path.parent.glob(self.path.name + "*"))
+
+    def sql(self, statement):
+        """The rows as lists of texts; a change is committed."""
+        if self.url:
+            return self.server.sql(statement, self.url)
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as connection, connection:
+            return [[str(value) for value in row] for row in connection.execute(statement)]
+
+
 class Users(Service):
     ISSUER = "https://users.example"
     AUDIENCE = "lotabots"
 
-    def __init__(self, data, *flags):
+    def __init__(self, data, *flags, database=None):
         self.data = pathlib.Path(data)
         token_file = self.data / "service.token"
         super().__init__("users", "--listen", "127.0.0.1:0", "--data", data, "--issuer", self.ISSUER, "--audience",
-                         self.AUDIENCE, "--service-token-file", token_file, "--seed", *flags)
+                         self.AUDIENCE, "--service-token-file", token_file, "--seed",
+                         *(database.flags if database else []), *flags)
+        self.database = database
         self.service_token = token_file.read_text().strip()
         self.demo = {a["role"]: a for a in json.loads((self.data / "demo-accounts.json").read_text())}
 
@@ -108,8 +141,13 @@ class Users(Service):
         """A call as the gateway forwards it for an admin."""
         return self.call(method, path, body, identity(roles="admin"))
 
-    def internal(self, path, **more):
-        return self.call("GET", path, headers={"Authorization": f"Bearer {self.service_token}"}, **more)
+    def internal(self, path, method="GET", body=None):
+        """A call as the gateway itself makes it."""
+        return self.call_inside(method, path, {"Authorization": f"Bearer {self.service_token}"}, body)
+
+    def call_inside(self, method, path, headers=None, body=None):
+        with contextlib.closing(self.connect(self.internal_address)) as connection:
+            return self.call(method, path, body, headers, connection)
 
     def account_id(self, username):
         users = self.as_admin("GET", "/api/v1/users?limit=1000").json["users"]
