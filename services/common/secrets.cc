@@ -20,6 +20,15 @@ Digest sha256(std::string_view bytes) {
   return digest;
 }
 
+void append_hex(std::string& out, std::string_view bytes) {
+  constexpr char kHex[] = "0123456789abcdef";
+  for (char c : bytes) {
+    auto byte = static_cast<unsigned char>(c);
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+}
+
 }  // namespace
 
 std::string random_bytes(std::size_t count) {
@@ -32,15 +41,17 @@ std::string random_bytes(std::size_t count) {
 std::string random_token(std::size_t bytes) { return base64url_encode(random_bytes(bytes)); }
 
 std::string random_id(std::string_view prefix) {
-  constexpr char kHex[] = "0123456789abcdef";
   constexpr std::size_t kIdBytes = 12;
   std::string id(prefix);
-  for (char c : random_bytes(kIdBytes)) {
-    auto byte = static_cast<unsigned char>(c);
-    id += kHex[byte >> 4];
-    id += kHex[byte & 15];
-  }
+  append_hex(id, random_bytes(kIdBytes));
   return id;
+}
+
+std::string sha256_hex(std::string_view text) {
+  Digest digest = sha256(text);
+  std::string hex;
+  append_hex(hex, std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+  return hex;
 }
 
 bool secrets_equal(std::string_view a, std::string_view b) {

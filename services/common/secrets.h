@@ -16,6 +16,9 @@ std::string random_token(std::size_t bytes);
 // `prefix` and 96 random bits in hexadecimal: "usr_5f0c...". Not a secret, but nobody can guess the next one.
 std::string random_id(std::string_view prefix);
 
+// SHA-256 in lower-case hexadecimal: what is kept of a secret that was handed out.
+std::string sha256_hex(std::string_view text);
+
 // Takes time that depends on neither content nor length of the secrets: both are hashed first.
 bool secrets_equal(std::string_view a, std::string_view b);
 

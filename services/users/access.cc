@@ -1,17 +1,25 @@
 #include "users/access.h"
 
+#include "users/authority.h"
+
 namespace lotagate::users {
 namespace {
 
 using services::Rows;
 using services::Transaction;
 
-std::vector<std::string> column(Transaction& transaction, std::string_view sql, std::string_view key) {
-  std::vector<std::string> texts;
-  Rows rows = transaction.query(sql, {key});
-  while (rows.next()) texts.push_back(rows.text(0));
-  return texts;
+// A tenant chooses the names of its roles. With the tenant before it, no name can be one that a route of the gateway
+// requires of others.
+std::vector<std::string> gateway_roles(Transaction& transaction, std::string_view account) {
+  std::vector<std::string> roles;
+  Rows rows = transaction.query(
+      "SELECT tenant, name FROM account_roles JOIN roles ON roles.id = role WHERE account = ? ORDER BY name",
+      {account});
+  while (rows.next()) roles.push_back(rows.is_null(0) ? rows.text(1) : rows.text(0) + "/" + rows.text(1));
+  return roles;
 }
+
+}  // namespace
 
 std::optional<Access> access_of(Transaction& transaction, std::string_view subject) {
   Access access;
@@ -28,43 +36,9 @@ std::optional<Access> access_of(Transaction& transaction, std::string_view subje
     access.disabled = rows.integer(2) != 0;
     access.revision = rows.integer(3);
   }
-  access.roles = column(transaction, "SELECT role FROM account_roles WHERE account = ? ORDER BY role", subject);
-  access.permissions = column(transaction,
-                              "SELECT DISTINCT permission FROM account_roles JOIN role_permissions USING (role) "
-                              "WHERE account = ? ORDER BY permission",
-                              subject);
+  access.roles = gateway_roles(transaction, subject);
+  access.permissions = permissions_of(transaction, subject);
   return access;
-}
-
-}  // namespace
-
-std::optional<Access> AccessDirectory::access(std::string_view subject) {
-  return database_.read([&](Transaction& transaction) { return access_of(transaction, subject); });
-}
-
-std::vector<Tenant> AccessDirectory::tenants() {
-  return database_.read([&](Transaction& transaction) {
-    std::vector<Tenant> tenants;
-    Rows rows = transaction.query("SELECT id, plan, state FROM tenants ORDER BY id");
-    while (rows.next()) tenants.push_back({rows.text(0), rows.text(1), rows.text(2)});
-    return tenants;
-  });
-}
-
-bool AccessDirectory::put_tenant(const Tenant& tenant) {
-  auto id = std::string_view(tenant.id);
-  auto plan = std::string_view(tenant.plan);
-  auto state = std::string_view(tenant.state);
-  bool changed = database_.transact([&](Transaction& transaction) {
-    bool known = transaction.run("UPDATE tenants SET plan = ?, state = ? WHERE id = ?", {plan, state, id}) > 0;
-    if (!known) transaction.run("INSERT INTO tenants (id, plan, state) VALUES (?, ?, ?)", {id, plan, state});
-    for (const auto& account : column(transaction, "SELECT id FROM accounts WHERE tenant = ?", id)) {
-      changes_.append(transaction, account);
-    }
-    return known;
-  });
-  changes_.announce();
-  return !changed;
 }
 
 }  // namespace lotagate::users

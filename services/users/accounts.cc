@@ -3,27 +3,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/check.h"
 #include "base/result.h"
 #include "base/text.h"
+#include "common/clock.h"
+#include "common/http_query.h"
+#include "common/http_revision.h"
 #include "common/secrets.h"
+#include "users/change_note.h"
+#include "users/roles.h"
 #include "users/schema.h"
+#include "users/tenants.h"
 
 namespace lotagate::users {
 namespace {
 
-using services::Bound;
 using services::Outcome;
 using services::refuse;
 using services::Rows;
 using services::Transaction;
-
-std::int64_t now_seconds() {
-  auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
-}
 
 // Two usernames must differ in more than case; both are ASCII.
 std::string username_key(std::string_view username) {
@@ -32,187 +31,190 @@ std::string username_key(std::string_view username) {
   return key;
 }
 
-bool is_admin(const std::vector<std::string>& roles) { return std::ranges::find(roles, kAdminRole) != roles.end(); }
-
-std::vector<std::string> roles_of(Transaction& transaction, std::string_view account) {
-  std::vector<std::string> roles;
-  Rows rows = transaction.query("SELECT role FROM account_roles WHERE account = ? ORDER BY role", {account});
-  while (rows.next()) roles.push_back(rows.text(0));
-  return roles;
+bool has_admin_role(const Account& account) {
+  return std::ranges::find(account.roles, kAdminRole) != account.roles.end();
 }
 
-// The columns id, username, tenant, disabled, created_at.
+std::vector<std::string> role_names(Transaction& transaction, std::string_view account) {
+  std::vector<std::string> names;
+  Rows rows = transaction.query(
+      "SELECT name FROM account_roles JOIN roles ON roles.id = role WHERE account = ? ORDER BY name", {account});
+  while (rows.next()) names.push_back(rows.text(0));
+  return names;
+}
+
+// The columns id, username, tenant, kind, disabled, created_at, revision.
 Account account_of(const Rows& rows) {
   return {.id = rows.text(0),
           .username = rows.text(1),
           .tenant = rows.text(2),
-          .disabled = rows.integer(3) != 0,
-          .created_at = rows.integer(4),
+          .kind = rows.text(3),
+          .disabled = rows.integer(4) != 0,
+          .created_at = rows.integer(5),
+          .revision = rows.integer(6),
           .roles = {}};
 }
 
-std::optional<Account> select_account(Transaction& transaction, std::string_view id, const Authority& authority) {
-  std::optional<Account> account;
-  {
-    Rows rows = transaction.query(
-        "SELECT id, username, tenant, disabled, created_at FROM accounts WHERE id = ? AND (? = 1 OR tenant = ?)",
-        {id, std::int64_t{authority.is_admin}, std::string_view(authority.tenant)});
-    if (rows.next()) account = account_of(rows);
-  }
-  if (account) account->roles = roles_of(transaction, id);
-  return account;
-}
-
-// An account that this transaction has just written.
-Account written_account(Transaction& transaction, std::string_view id) {
-  auto account = select_account(transaction, id, {.tenant = {}, .is_admin = true});
-  LG_CHECK(account.has_value(), "an account is there after it was written");
+// The account as it is now, if the caller may change it.
+Outcome<Account> changeable(Call& call, std::string_view id) {
+  TRY_VOID(require(call.caller, "users:write"));
+  auto account = find_account(call.transaction, id, call.caller);
+  if (!account) return refuse(404, "unknown_user", "There is no such user.");
+  if (has_admin_role(*account)) TRY_VOID(require_admin(call.caller));
+  TRY_VOID(services::match_revision(call.request, account->revision));
   return std::move(*account);
 }
 
-bool exists(Transaction& transaction, std::string_view sql, std::string_view key) {
-  return transaction.query(sql, {key}).next();
+Outcome<void> username_is_free(Transaction& transaction, std::string_view username, std::string_view except) {
+  std::string key = username_key(username);
+  if (!transaction.query("SELECT 1 FROM accounts WHERE username_key = ? AND id <> ?", {std::string_view(key), except})
+           .next()) {
+    return {};
+  }
+  return refuse(409, "username_taken", fmt::format("The username `{}` is taken.", username));
 }
 
-Outcome<void> set_roles(Transaction& transaction, std::string_view id, const std::vector<std::string>& roles) {
-  transaction.run("DELETE FROM account_roles WHERE account = ?", {id});
-  for (std::string_view role : roles) {
-    if (!exists(transaction, "SELECT 1 FROM roles WHERE name = ?", role)) {
-      return refuse(422, "unknown_role", fmt::format("There is no role `{}`.", role));
+// Gives `account` the roles of these names and no other. Those it had before are not the caller's gift.
+Outcome<void> set_roles(Call& call, Account& account, const std::vector<std::string>& names) {
+  std::string_view id = account.id;
+  std::vector<std::string> kept;
+  for (const std::string& name : names) {
+    if (std::ranges::find(kept, name) != kept.end()) continue;
+    auto role = services::is_id(name) ? role_called(call.transaction, name, account.tenant) : std::nullopt;
+    if (!role) return refuse(422, "unknown_role", fmt::format("There is no role `{}`.", name));
+    bool had = std::ranges::find(account.roles, name) != account.roles.end();
+    if (!had) {
+      TRY_VOID(may_grant(call.caller, *role));
+      call.transaction.run("INSERT INTO account_roles (account, role) VALUES (?, ?)", {id, std::string_view(role->id)});
     }
-    transaction.run("INSERT INTO account_roles (account, role) VALUES (?, ?) ON CONFLICT DO NOTHING", {id, role});
+    kept.push_back(name);
   }
+  for (const std::string& name : account.roles) {
+    if (std::ranges::find(kept, name) != kept.end()) continue;
+    auto role = role_called(call.transaction, name, account.tenant);
+    LG_CHECK(role.has_value(), "an account's role is a role of its tenant");
+    call.transaction.run("DELETE FROM account_roles WHERE account = ? AND role = ?", {id, std::string_view(role->id)});
+  }
+  std::ranges::sort(kept);
+  account.roles = std::move(kept);
   return {};
 }
 
-// The account as it is now, if the caller may change it.
-Outcome<Account> changeable(Transaction& transaction, std::string_view id, const Authority& authority) {
-  auto account = select_account(transaction, id, authority);
-  if (!account) return refuse(404, "unknown_user", "There is no such user.");
-  if (is_admin(account->roles) && !authority.is_admin) {
-    return refuse(403, "admins_only", "Only an admin may change an admin.");
-  }
-  return std::move(*account);
-}
-
-Outcome<void> keep_an_admin(Transaction& transaction, const Account& before) {
-  if (!is_admin(before.roles) || before.disabled) return {};
-  bool left = exists(transaction,
-                     "SELECT 1 FROM account_roles JOIN accounts ON accounts.id = account "
-                     "WHERE role = ? AND disabled = 0 LIMIT 1",
-                     kAdminRole);
-  if (left) return {};
-  return refuse(409, "last_admin", "Nobody would be left who is an admin.");
-}
-
-Outcome<void> may_grant(const std::vector<std::string>& roles, const Authority& authority) {
-  if (authority.is_admin || !is_admin(roles)) return {};
-  return refuse(403, "admins_only", "Only an admin may make somebody an admin.");
-}
-
 }  // namespace
-
-bool AccountStore::empty() {
-  return database_.read(
-      [](Transaction& transaction) { return !transaction.query("SELECT 1 FROM accounts LIMIT 1").next(); });
-}
 
 std::optional<Credentials> AccountStore::credentials(std::string_view username) {
   std::string key = username_key(username);
   return database_.read([&](Transaction& transaction) -> std::optional<Credentials> {
     Rows rows = transaction.query(
         "SELECT accounts.id, tenant, password_hash, CASE WHEN disabled = 1 OR state <> 'active' THEN 1 ELSE 0 END "
-        "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username_key = ?",
-        {std::string_view(key)});
+        "FROM accounts JOIN tenants ON tenants.id = tenant WHERE username_key = ? AND kind = ?",
+        {std::string_view(key), kPerson});
     if (!rows.next()) return std::nullopt;
     return Credentials{rows.text(0), rows.text(1), rows.text(2), rows.integer(3) != 0};
   });
 }
 
-std::optional<Account> AccountStore::find(std::string_view id, const Authority& authority) {
-  return database_.read([&](Transaction& transaction) { return select_account(transaction, id, authority); });
-}
-
-std::vector<Account> AccountStore::list(const Authority& authority, std::string_view after, std::int64_t limit) {
-  return database_.read([&](Transaction& transaction) {
-    std::vector<Account> accounts;
-    {
-      Rows rows = transaction.query(
-          "SELECT id, username, tenant, disabled, created_at FROM accounts "
-          "WHERE id > ? AND (? = 1 OR tenant = ?) ORDER BY id LIMIT ?",
-          {after, std::int64_t{authority.is_admin}, std::string_view(authority.tenant), limit});
-      while (rows.next()) accounts.push_back(account_of(rows));
-    }
-    for (Account& account : accounts) account.roles = roles_of(transaction, account.id);
-    return accounts;
-  });
-}
-
-Outcome<std::vector<Account>> AccountStore::create(std::span<const NewAccount> accounts, const Authority& authority) {
-  auto created = database_.transact([&](Transaction& transaction) -> Outcome<std::vector<Account>> {
-    std::vector<Account> inserted;
-    for (const NewAccount& account : accounts) {
-      TRY_VOID(may_grant(account.roles, authority));
-      if (!authority.is_admin && account.tenant != authority.tenant) {
-        return refuse(403, "other_tenant", "Only an admin may create users of another tenant.");
-      }
-      TRY(one, insert(transaction, account));
-      inserted.push_back(std::move(one));
-    }
-    return inserted;
-  });
-  changes_.announce();
-  return created;
-}
-
-Outcome<Account> AccountStore::insert(Transaction& transaction, const NewAccount& account) {
-  if (!exists(transaction, "SELECT 1 FROM tenants WHERE id = ?", account.tenant)) {
-    return refuse(422, "unknown_tenant", fmt::format("There is no tenant `{}`.", account.tenant));
+std::optional<Account> find_account(Transaction& transaction, std::string_view id, const Authority& caller) {
+  std::optional<Account> account;
+  {
+    Rows rows = transaction.query(
+        "SELECT id, username, tenant, kind, disabled, created_at, revision FROM accounts "
+        "WHERE id = ? AND (? = 1 OR tenant = ?)",
+        {id, std::int64_t{caller.is_admin}, std::string_view(caller.tenant)});
+    if (rows.next()) account = account_of(rows);
   }
-  std::string key = username_key(account.username);
-  if (exists(transaction, "SELECT 1 FROM accounts WHERE username_key = ?", key)) {
-    return refuse(409, "username_taken", fmt::format("The username `{}` is taken.", account.username));
+  if (account) account->roles = role_names(transaction, id);
+  return account;
+}
+
+std::vector<Account> list_accounts(Transaction& transaction, const Authority& caller, const AccountFilter& filter,
+                                   std::string_view after, std::int64_t limit) {
+  std::string key = username_key(filter.username);
+  std::string_view username = key, tenant = filter.tenant, role = filter.role, kind = filter.kind;
+  std::int64_t disabled = filter.disabled ? std::int64_t{*filter.disabled} : -1;  // -1: either
+  std::vector<Account> accounts;
+  {
+    Rows rows = transaction.query(
+        "SELECT id, username, tenant, kind, disabled, created_at, revision FROM accounts "
+        "WHERE id > ? AND (? = 1 OR tenant = ?) AND (? = '' OR tenant = ?) AND (? = '' OR username_key = ?) "
+        "AND (? = '' OR kind = ?) AND (? = -1 OR disabled = ?) "
+        "AND (? = '' OR EXISTS (SELECT 1 FROM account_roles JOIN roles ON roles.id = role "
+        "WHERE account = accounts.id AND roles.name = ?)) ORDER BY id LIMIT ?",
+        {after, std::int64_t{caller.is_admin}, std::string_view(caller.tenant), tenant, tenant, username, username,
+         kind, kind, disabled, disabled, role, role, limit});
+    while (rows.next()) accounts.push_back(account_of(rows));
   }
-  std::string id = services::random_id("usr_");
-  transaction.run(
-      "INSERT INTO accounts (id, username, username_key, password_hash, tenant, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-      {std::string_view(id), std::string_view(account.username), std::string_view(key),
-       std::string_view(account.password_hash), std::string_view(account.tenant), now_seconds()});
-  TRY_VOID(set_roles(transaction, id, account.roles));
+  for (Account& account : accounts) account.roles = role_names(transaction, account.id);
+  return accounts;
+}
+
+Outcome<Account> create_account(Call& call, const NewAccount& wanted) {
+  TRY_VOID(require(call.caller, "users:write"));
+  if (wanted.tenant != call.caller.tenant) TRY_VOID(require_admin(call.caller));
+  std::string_view tenant = wanted.tenant;
+  if (!services::is_id(tenant) || !find_tenant(call.transaction, tenant)) {
+    return refuse(422, "unknown_tenant", fmt::format("There is no tenant `{}`.", tenant));
+  }
+  TRY_VOID(username_is_free(call.transaction, wanted.username, {}));
+  Account account{.id = services::random_id("usr_"),
+                  .username = wanted.username,
+                  .tenant = wanted.tenant,
+                  .kind = wanted.kind,
+                  .created_at = services::now_seconds(),
+                  .revision = 1,
+                  .roles = {}};
+  std::string key = username_key(wanted.username);
+  call.transaction.run(
+      "INSERT INTO accounts (id, username, username_key, kind, password_hash, tenant, created_at) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      {std::string_view(account.id), std::string_view(account.username), std::string_view(key),
+       std::string_view(account.kind), std::string_view(wanted.password_hash), tenant, account.created_at});
+  TRY_VOID(set_roles(call, account, wanted.roles));
   // A gateway may remember that the id was unknown, so a creation is a change too.
-  changes_.append(transaction, id);
-  return written_account(transaction, id);
+  call.changes.append(call.transaction, account.id);
+  ChangeNote note;
+  note.add("username", std::string(), account.username);
+  note.add("kind", std::string(), account.kind);
+  note.add("roles", {}, account.roles);
+  audit(call, {"account", account.id, tenant}, "create", note.take());
+  return account;
 }
 
-Outcome<Account> AccountStore::update(std::string_view id, const AccountChange& change, const Authority& authority) {
-  auto updated = database_.transact([&](Transaction& transaction) -> Outcome<Account> {
-    TRY(before, changeable(transaction, id, authority));
-    if (change.roles) {
-      TRY_VOID(may_grant(*change.roles, authority));
-      TRY_VOID(set_roles(transaction, id, *change.roles));
-    }
-    if (change.disabled) {
-      transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", {std::int64_t{*change.disabled}, id});
-    }
-    TRY_VOID(keep_an_admin(transaction, before));
-    Account after = written_account(transaction, id);
-    if (after.roles != before.roles || after.disabled != before.disabled) changes_.append(transaction, id);
-    return after;
-  });
-  changes_.announce();
-  return updated;
+Outcome<Account> change_account(Call& call, std::string_view id, const AccountChange& change) {
+  TRY(before, changeable(call, id));
+  Account account = before;
+  if (change.username) {
+    TRY_VOID(username_is_free(call.transaction, *change.username, id));
+    account.username = *change.username;
+  }
+  if (change.disabled) account.disabled = *change.disabled;
+  if (change.roles) TRY_VOID(set_roles(call, account, *change.roles));
+  ChangeNote note;
+  note.add("username", before.username, account.username);
+  note.add("disabled", before.disabled, account.disabled);
+  note.add("roles", before.roles, account.roles);
+  if (note.empty()) return account;
+
+  std::string key = username_key(account.username);
+  call.transaction.run(
+      "UPDATE accounts SET username = ?, username_key = ?, disabled = ?, revision = revision + 1 WHERE id = ?",
+      {std::string_view(account.username), std::string_view(key), std::int64_t{account.disabled}, id});
+  if (has_admin_role(before)) TRY_VOID(keep_an_admin(call.transaction));
+  if (account.roles != before.roles || account.disabled != before.disabled) call.changes.append(call.transaction, id);
+  audit(call, {"account", id, account.tenant}, "change", note.take());
+  account.revision += 1;
+  return account;
 }
 
-Outcome<void> AccountStore::remove(std::string_view id, const Authority& authority) {
-  auto removed = database_.transact([&](Transaction& transaction) -> Outcome<void> {
-    TRY(before, changeable(transaction, id, authority));
-    transaction.run("DELETE FROM accounts WHERE id = ?", {id});
-    TRY_VOID(keep_an_admin(transaction, before));
-    changes_.append(transaction, id);
-    return {};
-  });
-  changes_.announce();
-  return removed;
+Outcome<void> remove_account(Call& call, std::string_view id) {
+  TRY(account, changeable(call, id));
+  call.transaction.run("DELETE FROM accounts WHERE id = ?", {id});
+  if (has_admin_role(account)) TRY_VOID(keep_an_admin(call.transaction));
+  call.changes.append(call.transaction, id);
+  ChangeNote note;
+  note.add("username", account.username, std::string());
+  audit(call, {"account", id, account.tenant}, "delete", note.take());
+  return {};
 }
 
 }  // namespace lotagate::users

@@ -3,35 +3,51 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/problem.h"
-#include "users/change_feed.h"
+#include "users/operations.h"
 
 namespace lotagate::users {
+
+inline constexpr std::string_view kPerson = "person";    // logs in with a password
+inline constexpr std::string_view kService = "service";  // a machine: has API keys, and no password to log in with
 
 struct Account {
   std::string id;  // `usr_...`: the `sub` of its tokens
   std::string username;
   std::string tenant;
+  std::string kind;
   bool disabled = false;
   std::int64_t created_at = 0;  // seconds since 1970
-  std::vector<std::string> roles;
+  std::int64_t revision = 0;
+  std::vector<std::string> roles;  // their names, in order
+
+  bool operator==(const Account&) const = default;
 };
 
 struct NewAccount {
   std::string username;
-  std::string password_hash;
+  std::string kind = std::string(kPerson);
+  std::string password_hash;  // empty for a service
   std::string tenant;
   std::vector<std::string> roles;
 };
 
 // What an update sets; what is absent stays.
 struct AccountChange {
+  std::optional<std::string> username;
   std::optional<std::vector<std::string>> roles;
+  std::optional<bool> disabled;
+};
+
+// Which accounts to list; what is empty matches everything.
+struct AccountFilter {
+  std::string tenant;
+  std::string username;  // in any case
+  std::string role;
+  std::string kind;
   std::optional<bool> disabled;
 };
 
@@ -43,35 +59,29 @@ struct Credentials {
   bool disabled = false;  // the account, or its tenant is suspended
 };
 
-// Whose accounts a caller may see and change: its tenant's, but an admin every tenant's. Only an admin makes, changes
-// or removes admins.
-struct Authority {
-  std::string tenant;
-  bool is_admin = false;
-};
-
 class AccountStore {
  public:
-  AccountStore(services::Database& database, ChangeFeed& changes) : database_(database), changes_(changes) {}
+  explicit AccountStore(services::Database& database) : database_(database) {}
 
-  bool empty();
+  // Of a person; nothing for a service, which cannot log in.
   std::optional<Credentials> credentials(std::string_view username);
-  std::optional<Account> find(std::string_view id, const Authority& authority);
-  // At most `limit` accounts in the order of their ids, beginning after `after`.
-  std::vector<Account> list(const Authority& authority, std::string_view after, std::int64_t limit);
-
-  // All or none. Problems: 403, 409 for a taken username, 422 for an unknown role or tenant.
-  services::Outcome<std::vector<Account>> create(std::span<const NewAccount> accounts, const Authority& authority);
-  // Problems: 403, 404, 409 if nobody would be left who is an admin, 422 for an unknown role.
-  services::Outcome<Account> update(std::string_view id, const AccountChange& change, const Authority& authority);
-  // Problems as of update().
-  services::Outcome<void> remove(std::string_view id, const Authority& authority);
 
  private:
-  services::Outcome<Account> insert(services::Transaction& transaction, const NewAccount& account);
-
   services::Database& database_;
-  ChangeFeed& changes_;
 };
+
+// An account that the caller can see: of his tenant, but an admin of the platform sees every tenant's.
+std::optional<Account> find_account(services::Transaction& transaction, std::string_view id, const Authority& caller);
+// At most `limit` of those, in the order of their ids, beginning after `after`.
+std::vector<Account> list_accounts(services::Transaction& transaction, const Authority& caller,
+                                   const AccountFilter& filter, std::string_view after, std::int64_t limit);
+
+// Problems: 403, 409 for a taken username, 422 for an unknown role or tenant.
+services::Outcome<Account> create_account(Call& call, const NewAccount& wanted);
+// Problems: 403, 404, 409 for a taken username or if nobody would be left who is an admin, 412, 422 for an unknown
+// role.
+services::Outcome<Account> change_account(Call& call, std::string_view id, const AccountChange& change);
+// Problems: 403, 404, 409 if nobody would be left who is an admin, 412.
+services::Outcome<void> remove_account(Call& call, std::string_view id);
 
 }  // namespace lotagate::users

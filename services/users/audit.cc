@@ -7,6 +7,7 @@
 
 #include "common/identity.h"
 #include "common/secrets.h"
+#include "users/authority.h"
 
 namespace lotagate::users {
 namespace {
@@ -72,22 +73,24 @@ void append_audit(Transaction& transaction, const AuditEntry& entry) {
        std::string_view(entry.detail), std::string_view(entry.request_id), std::string_view(entry.client)});
 }
 
-std::vector<StoredAuditEntry> list_audit(Transaction& transaction, const AuditFilter& filter, std::string_view after,
-                                         std::int64_t limit) {
+std::vector<StoredAuditEntry> list_audit(Transaction& transaction, const Authority& caller, const AuditFilter& filter,
+                                         std::string_view after, std::int64_t limit) {
   std::string_view tenant = filter.tenant, actor = filter.actor, action = filter.action, target = filter.target;
   std::vector<StoredAuditEntry> entries;
   Rows rows = transaction.query(
       "SELECT " LG_AUDIT_COLUMNS
-      " FROM audit WHERE (? = '' OR tenant = ?) AND (? = '' OR actor = ?) AND (? = '' OR action = ?) "
+      " FROM audit WHERE (? = 1 OR tenant = ?) AND (? = '' OR tenant = ?) AND (? = '' OR actor = ?) AND (? = '' OR "
+      "action = ?) "
       "AND (? = '' OR target_id = ?) AND time >= ? AND time < ? AND (? = '' OR id < ?) ORDER BY id DESC LIMIT ?",
-      {tenant, tenant, actor, actor, action, action, target, target, filter.since, filter.until, after, after, limit});
+      {std::int64_t{caller.is_admin}, std::string_view(caller.tenant), tenant, tenant, actor, actor, action, action,
+       target, target, filter.since, filter.until, after, after, limit});
   while (rows.next()) entries.push_back(entry_of(rows));
   return entries;
 }
 
-std::optional<StoredAuditEntry> find_audit(Transaction& transaction, std::string_view id, std::string_view tenant) {
-  Rows rows = transaction.query("SELECT " LG_AUDIT_COLUMNS " FROM audit WHERE id = ? AND (? = '' OR tenant = ?)",
-                                {id, tenant, tenant});
+std::optional<StoredAuditEntry> find_audit(Transaction& transaction, std::string_view id, const Authority& caller) {
+  Rows rows = transaction.query("SELECT " LG_AUDIT_COLUMNS " FROM audit WHERE id = ? AND (? = 1 OR tenant = ?)",
+                                {id, std::int64_t{caller.is_admin}, std::string_view(caller.tenant)});
   if (!rows.next()) return std::nullopt;
   return entry_of(rows);
 }

@@ -12,6 +12,8 @@
 
 namespace lotagate::users {
 
+struct Authority;
+
 struct AuditEntry {
   std::string actor;      // the subject that did it; empty if nobody is known, as for a login that failed
   std::string actor_key;  // the id of the API key it came with, if it came with one
@@ -45,12 +47,12 @@ struct AuditFilter {
   std::int64_t until = INT64_MAX;  // exclusive
 };
 
-// At most `limit` entries, newest first, beginning after the entry `after` (empty: with the newest).
-std::vector<StoredAuditEntry> list_audit(services::Transaction& transaction, const AuditFilter& filter,
-                                         std::string_view after, std::int64_t limit);
+// At most `limit` entries that the caller can see, newest first, beginning after the entry `after` (empty: with the
+// newest). Entries of a tenant are for those of it, all entries for admins of the platform.
+std::vector<StoredAuditEntry> list_audit(services::Transaction& transaction, const Authority& caller,
+                                         const AuditFilter& filter, std::string_view after, std::int64_t limit);
 
-// `tenant` bounds it unless empty.
 std::optional<StoredAuditEntry> find_audit(services::Transaction& transaction, std::string_view id,
-                                           std::string_view tenant);
+                                           const Authority& caller);
 
 }  // namespace lotagate::users

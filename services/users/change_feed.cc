@@ -59,6 +59,8 @@ void ChangeFeed::append_api_key(Transaction& transaction, std::string_view diges
   append_change(transaction, nullptr, digest);
 }
 
+void ChangeFeed::append_all(Transaction& transaction) { append_change(transaction, nullptr, nullptr); }
+
 void ChangeFeed::announce() {
   {
     std::scoped_lock lock(mutex_);

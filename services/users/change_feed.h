@@ -30,6 +30,8 @@ class ChangeFeed {
   // transact_rows()) that changes it. After its commit, call announce().
   void append(services::Transaction& transaction, std::string_view subject);
   void append_api_key(services::Transaction& transaction, std::string_view digest);
+  // The same for everybody.
+  void append_all(services::Transaction& transaction);
   void announce();
 
   std::int64_t revision();

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "common/json_writer.h"
 #include "common/secrets.h"
+#include "users/access.h"
+#include "users/api_keys.h"
 #include "users/routes.h"
 
 namespace lotagate::users {
@@ -24,14 +26,27 @@ bool shows_token(const Request& request, std::string_view service_token) {
   return services::secrets_equal(trim(value.substr(kScheme.size())), service_token);
 }
 
-Outcome<Response> show_access(const Request& request, AccessDirectory& directory) {
-  auto access = directory.access(request.captures[0]);
+Outcome<Response> show_access(const Request& request, services::Database& database) {
+  auto access =
+      database.read([&](services::Transaction& transaction) { return access_of(transaction, request.captures[0]); });
   if (!access) return refuse(404, "unknown_user", "There is no such user.");
   JsonWriter json;
   json.begin_object().member("subject", access->subject).member("tenant", access->tenant).member("plan", access->plan);
   json.key("roles").array(access->roles).key("permissions").array(access->permissions);
   json.member("revision", access->revision).member("disabled", access->disabled).end_object();
   return services::json_response(200, json.take());
+}
+
+Outcome<Response> show_api_key(const Request& request, services::Database& database) {
+  auto grant =
+      database.read([&](services::Transaction& transaction) { return key_grant(transaction, request.captures[0]); });
+  if (!grant) return refuse(404, "unknown_api_key", "There is no such API key.");
+  JsonWriter json;
+  json.begin_object().member("key_id", grant->id).member("subject", grant->account);
+  json.key("permissions").array(grant->permissions);
+  json.member("revision", grant->revision).member("disabled", grant->disabled);
+  if (grant->expires_at) json.member("expires_at", *grant->expires_at);
+  return services::json_response(200, json.end_object().take());
 }
 
 std::string to_json(const Changes& changes) {
@@ -65,7 +80,7 @@ Outcome<Response> show_changes(const Request& request, ChangeFeed& feed) {
 
 }  // namespace
 
-void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
+void add_internal_routes(services::Router& router, services::Database& database, ChangeFeed& changes,
                          const std::string& service_token) {
   using services::answering;
   router.guard([service_token](const Request& request) -> std::optional<Response> {
@@ -76,7 +91,9 @@ void add_internal_routes(services::Router& router, AccessDirectory& directory, C
     return response;
   });
   router.add("GET", "/internal/v1/users/{}/access",
-             answering([&](const Request& request) { return show_access(request, directory); }));
+             answering([&](const Request& request) { return show_access(request, database); }));
+  router.add("GET", "/internal/v1/api-keys/{}",
+             answering([&](const Request& request) { return show_api_key(request, database); }));
   router.add("GET", "/internal/v1/changes",
              answering([&](const Request& request) { return show_changes(request, changes); }));
 }

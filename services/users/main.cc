@@ -93,17 +93,20 @@ void run(const Flags& flags) {
   services::prepare_data_directory(flags.data);
   services::Database database({.location = database_location(flags)}, kMigrations);
   ChangeFeed changes(database);
-  AccountStore accounts(database, changes);
-  AccessDirectory directory(database, changes);
+  AccountStore accounts(database);
+  Operations operations(database, changes);
   PasswordHasher hasher;
   TokenIssuer issuer({flags.issuer, flags.audience, std::chrono::seconds(flags.token_ttl_seconds)},
                      SigningKey::load_or_create(flags.data + "/signing-key.pem"));
-  if (flags.seed) seed_demo_accounts(accounts, hasher, flags.data + "/demo-accounts.json");
+  if (flags.seed) seed_demo_accounts(operations, hasher, flags.data + "/demo-accounts.json");
 
   add_login_routes(server.router(), accounts, hasher, issuer);
-  add_account_routes(server.router(), accounts, directory, hasher);
-  add_tenant_routes(server.router(), directory);
-  add_internal_routes(server.internal_router(), directory, changes,
+  add_account_routes(server.router(), operations, hasher);
+  add_api_key_routes(server.router(), operations);
+  add_role_routes(server.router(), operations);
+  add_tenant_routes(server.router(), operations);
+  add_audit_routes(server.router(), operations);
+  add_internal_routes(server.internal_router(), database, changes,
                       load_or_create_service_token(flags.service_token_file));
   server.run([&] { changes.stop(); });
 }

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "common/router.h"
-#include "users/access.h"
 #include "users/accounts.h"
+#include "users/operations.h"
 #include "users/password.h"
 #include "users/token_issuer.h"
 
@@ -15,16 +15,16 @@ namespace lotagate::users {
 void add_login_routes(services::Router& router, AccountStore& accounts, PasswordHasher& hasher,
                       const TokenIssuer& issuer);
 
-// /api/v1/users: for callers whom the gateway has authorized.
-void add_account_routes(services::Router& router, AccountStore& accounts, AccessDirectory& directory,
-                        PasswordHasher& hasher);
-
-// /api/v1/tenants: for admins.
-void add_tenant_routes(services::Router& router, AccessDirectory& directory);
+// The administration, for callers whom the gateway has authenticated. docs/users-api.yaml describes the paths.
+void add_account_routes(services::Router& router, const Operations& operations, PasswordHasher& hasher);  // users
+void add_api_key_routes(services::Router& router, const Operations& operations);  // users/{}/api-keys
+void add_role_routes(services::Router& router, const Operations& operations);     // roles, permissions
+void add_tenant_routes(services::Router& router, const Operations& operations);   // tenants
+void add_audit_routes(services::Router& router, const Operations& operations);    // audit
 
 // /internal/v1: for the gateway itself. The whole router is behind `service_token`, also what others add to it.
 // docs/user-management-contract.yaml describes the paths.
-void add_internal_routes(services::Router& router, AccessDirectory& directory, ChangeFeed& changes,
+void add_internal_routes(services::Router& router, services::Database& database, ChangeFeed& changes,
                          const std::string& service_token);
 
 }  // namespace lotagate::users

@@ -1,15 +1,17 @@
 #include "users/seed.h"
 
+#include "base/result.h"
 #include "common/files.h"
 #include "common/json_writer.h"
 #include "common/secrets.h"
 #include "common/startup_error.h"
+#include "users/accounts.h"
 #include "users/schema.h"
 
 namespace lotagate::users {
 
-void seed_demo_accounts(AccountStore& accounts, PasswordHasher& hasher, const std::string& path) {
-  if (!accounts.empty()) return;
+void seed_demo_accounts(const Operations& operations, PasswordHasher& hasher, const std::string& path) {
+  if (!operations.nobody_yet()) return;
   constexpr std::size_t kPasswordBytes = 18;
   services::JsonWriter json;
   std::vector<NewAccount> demo;
@@ -23,7 +25,10 @@ void seed_demo_accounts(AccountStore& accounts, PasswordHasher& hasher, const st
   }
   // The file first: accounts whose passwords nobody knows would never be seeded again.
   services::write_private_file(path, json.end_array().take());
-  auto created = accounts.create(demo, {.tenant = {}, .is_admin = true});
+  auto created = operations.begin([&](Call& call) -> services::Outcome<services::Response> {
+    for (const NewAccount& account : demo) TRY_VOID(create_account(call, account));
+    return services::Response{};
+  });
   if (!created) throw services::StartupError("cannot make demo accounts: " + created.error().detail);
 }
 

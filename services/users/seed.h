@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "users/accounts.h"
+#include "users/operations.h"
 #include "users/password.h"
 
 namespace lotagate::users {
 
 // If there are no accounts: one for each role, named as it, with random passwords that `path` (0600) then tells:
 // [{"username","password","role"}]. Throws StartupError.
-void seed_demo_accounts(AccountStore& accounts, PasswordHasher& hasher, const std::string& path);
+void seed_demo_accounts(const Operations& operations, PasswordHasher& hasher, const std::string& path);
 
 }  // namespace lotagate::users

@@ -1,11 +1,11 @@
-#include <algorithm>
-#include <array>
-
-#include "common/identity.h"
+#include "common/http_query.h"
+#include "common/http_revision.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
+#include "users/inputs.h"
+#include "users/pages.h"
 #include "users/routes.h"
-#include "users/schema.h"
+#include "users/tenants.h"
 
 namespace lotagate::users {
 namespace {
@@ -17,58 +17,98 @@ using services::refuse;
 using services::Request;
 using services::Response;
 
-constexpr std::size_t kMaxTenantIdBytes = 64;
-constexpr std::array<std::string_view, 3> kPlans{"free", "pro", "enterprise"};
-constexpr std::array<std::string_view, 2> kStates{"active", "suspended"};
-
-// Tenants are above every one of them, so a permission within a tenant is not enough.
-Outcome<void> admins_only(const Request& request) {
-  if (services::caller_of(request).has_role(kAdminRole)) return {};
-  return refuse(403, "admins_only", "Only an admin may see and change tenants.");
-}
+constexpr std::size_t kMaxNameBytes = 100;
 
 void write_tenant(JsonWriter& json, const Tenant& tenant) {
-  json.begin_object().member("id", tenant.id).member("plan", tenant.plan).member("state", tenant.state).end_object();
+  json.begin_object()
+      .member("id", tenant.id)
+      .member("name", tenant.name)
+      .member("plan", tenant.plan)
+      .member("state", tenant.state)
+      .member("created_at", tenant.created_at)
+      .end_object();
 }
 
-Outcome<Response> list_tenants(const Request& request, AccessDirectory& directory) {
-  TRY_VOID(admins_only(request));
-  JsonWriter json;
-  json.begin_object().key("tenants").begin_array();
-  for (const Tenant& tenant : directory.tenants()) write_tenant(json, tenant);
-  json.end_array().end_object();
-  return services::json_response(200, json.take());
-}
-
-Outcome<Response> put_tenant(const Request& request, AccessDirectory& directory) {
-  TRY_VOID(admins_only(request));
-  TRY(body, JsonBody::parse(request.body, {"plan", "state"}));
-  TRY(plan, body.required<std::string_view>("plan"));
-  TRY(state, body.required<std::string_view>("state"));
-  if (std::ranges::find(kPlans, plan) == kPlans.end() || std::ranges::find(kStates, state) == kStates.end()) {
-    return refuse(422, "invalid_tenant", "`plan` is free, pro or enterprise; `state` is active or suspended.");
-  }
-  auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  auto id = request.captures[0];
-  if (id.size() > kMaxTenantIdBytes || !std::ranges::all_of(id, allowed)) {
-    return refuse(422, "invalid_tenant",
-                  fmt::format("A tenant's id has 1 to {} of a-z, 0-9 and -.", kMaxTenantIdBytes));
-  }
-  Tenant tenant{std::string(id), std::string(plan), std::string(state)};
-  bool created = directory.put_tenant(tenant);
+Response tenant_response(int status, const Tenant& tenant) {
   JsonWriter json;
   write_tenant(json, tenant);
-  return services::json_response(created ? 201 : 200, json.take());
+  return services::with_revision(services::json_response(status, json.take()), tenant.revision);
+}
+
+// What a body says about a tenant.
+Outcome<TenantChange> read_change(const JsonBody& body) {
+  TenantChange change;
+  TRY(name, read_label(body, "name", kMaxNameBytes));
+  change.name = std::move(name);
+  TRY(plan, read_choice(body, "plan", {"free", "pro", "enterprise"}));
+  change.plan = std::move(plan);
+  TRY(state, read_choice(body, "state", {"active", "suspended"}));
+  change.state = std::move(state);
+  return change;
+}
+
+// A filter that names no plan and no state finds nothing.
+Outcome<std::string_view> word_parameter(const Request& request, std::string_view name) {
+  auto text = request.parameter(name).value_or("");
+  if (text.empty() || services::is_id(text)) return text;
+  return refuse(400, "invalid_parameter", fmt::format("`{}` is not the name of anything.", name));
+}
+
+Outcome<Response> show_tenants(Call& call) {
+  TRY_VOID(require_admin(call.caller));
+  TRY_VOID(services::only_parameters(call.request, {"limit", "after", "plan", "state"}));
+  TRY(page, services::page_of(call.request));
+  TRY(plan, word_parameter(call.request, "plan"));
+  TRY(state, word_parameter(call.request, "state"));
+  return page_response("tenants", list_tenants(call.transaction, plan, state, page.after, page.limit + 1), page,
+                       write_tenant);
+}
+
+Outcome<Response> show_tenant(Call& call) {
+  TRY_VOID(require_admin(call.caller));
+  auto tenant = find_tenant(call.transaction, call.request.captures[0]);
+  if (!tenant) return refuse(404, "unknown_tenant", "There is no such tenant.");
+  return tenant_response(200, *tenant);
+}
+
+Outcome<Response> create(Call& call) {
+  TRY(body, JsonBody::parse(call.request.body, {"id", "name", "plan", "state"}));
+  TRY(wanted_id, body.required<std::string_view>("id"));
+  TRY(id, tenant_id(wanted_id));
+  TRY(wanted, read_change(body));
+  if (!wanted.plan) return refuse(400, "missing_member", "`plan` is missing; it must be a string.");
+  TRY(tenant, create_tenant(call, {.id = id,
+                                   .name = wanted.name.value_or(id),
+                                   .plan = *wanted.plan,
+                                   .state = wanted.state.value_or("active")}));
+  Response response = tenant_response(201, tenant);
+  response.headers.emplace_back("Location", "/api/v1/tenants/" + tenant.id);
+  return response;
+}
+
+Outcome<Response> update(Call& call) {
+  TRY(body, JsonBody::parse(call.request.body, {"name", "plan", "state"}));
+  TRY(change, read_change(body));
+  if (!change.name && !change.plan && !change.state) {
+    return refuse(400, "nothing_to_change", "Give `name`, `plan` or `state`.");
+  }
+  TRY(tenant, change_tenant(call, call.request.captures[0], change));
+  return tenant_response(200, tenant);
+}
+
+Outcome<Response> remove(Call& call) {
+  TRY_VOID(remove_tenant(call, call.request.captures[0]));
+  return services::json_response(204, {});
 }
 
 }  // namespace
 
-void add_tenant_routes(services::Router& router, AccessDirectory& directory) {
-  using services::answering;
-  router.add("GET", "/api/v1/tenants",
-             answering([&](const Request& request) { return list_tenants(request, directory); }));
-  router.add("PUT", "/api/v1/tenants/{}",
-             answering([&](const Request& request) { return put_tenant(request, directory); }));
+void add_tenant_routes(services::Router& router, const Operations& operations) {
+  router.add("GET", "/api/v1/tenants", operations.reading(show_tenants));
+  router.add("POST", "/api/v1/tenants", operations.changing(create));
+  router.add("GET", "/api/v1/tenants/{}", operations.reading(show_tenant));
+  router.add("PATCH", "/api/v1/tenants/{}", operations.changing(update));
+  router.add("DELETE", "/api/v1/tenants/{}", operations.changing(remove));
 }
 
 }  // namespace lotagate::users

@@ -1,5 +1,6 @@
 """Starting the reference services as their users do: real binaries, a free port, a directory of their own."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -129,6 +130,7 @@ class Users(Service):
                          *(database.flags if database else []), *flags)
         self.database = database
         self.service_token = token_file.read_text().strip()
+        self.subjects = {}
         self.demo = {a["role"]: a for a in json.loads((self.data / "demo-accounts.json").read_text())}
 
     def login(self, username, password):
@@ -139,7 +141,14 @@ class Users(Service):
 
     def as_admin(self, method, path, body=None):
         """A call as the gateway forwards it for an admin."""
-        return self.call(method, path, body, identity(roles="admin"))
+        return self.call(method, path, body, self.identity("admin"))
+
+    def identity(self, role):
+        """The headers in which the gateway names the demo account of this role."""
+        if role not in self.subjects:
+            claims = self.login_demo(role).json["access_token"].split(".")[1]
+            self.subjects[role] = json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"]
+        return identity(self.subjects[role], roles=role)
 
     def internal(self, path, method="GET", body=None):
         """A call as the gateway itself makes it."""
