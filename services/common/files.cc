@@ -51,8 +51,22 @@ std::optional<std::string> read_file(const std::string& path) {
   return content;
 }
 
-void write_private_file(const std::string& path, std::string_view content) {
-  std::string unfinished = path + ".new";
+namespace {
+
+// A new name is kept over a power failure only once its directory is.
+void sync_directory_of(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path();
+  int fd = ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail_file("open directory of", path, errno);
+  int synced = ::fsync(fd);
+  int error = errno;
+  ::close(fd);
+  if (synced != 0) fail_file("write directory of", path, error);
+}
+
+// `content` in a new private file beside `path`; returns its name. Each process has its own.
+std::string write_unfinished(const std::string& path, std::string_view content) {
+  std::string unfinished = fmt::format("{}.{}.new", path, ::getpid());
   ::unlink(unfinished.c_str());  // what a crash left behind
   int fd = ::open(unfinished.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0) fail_file("create", unfinished, errno);
@@ -63,7 +77,24 @@ void write_private_file(const std::string& path, std::string_view content) {
     throw;
   }
   ::close(fd);
+  return unfinished;
+}
+
+}  // namespace
+
+void write_private_file(const std::string& path, std::string_view content) {
+  std::string unfinished = write_unfinished(path, content);
   if (::rename(unfinished.c_str(), path.c_str()) != 0) fail_file("create", path, errno);
+  sync_directory_of(path);
+}
+
+void create_private_file(const std::string& path, std::string_view content) {
+  std::string unfinished = write_unfinished(path, content);
+  int linked = ::link(unfinished.c_str(), path.c_str());
+  int error = errno;
+  ::unlink(unfinished.c_str());
+  if (linked != 0 && error != EEXIST) fail_file("create", path, error);
+  sync_directory_of(path);
 }
 
 }  // namespace lotagate::services

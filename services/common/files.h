@@ -16,4 +16,7 @@ std::optional<std::string> read_file(const std::string& path);
 // Writes a new file that only its owner can read (0600). It appears complete or not at all, also after a crash.
 void write_private_file(const std::string& path, std::string_view content);
 
+// As above, unless there is a file of this name: then it stays as it is. Of several processes one wins.
+void create_private_file(const std::string& path, std::string_view content);
+
 }  // namespace lotagate::services

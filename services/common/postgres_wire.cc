@@ -118,6 +118,7 @@ void FreePostgresResult::operator()(pg_result* result) const { PQclear(result); 
 
 PostgresWire::PostgresWire(const std::string& url) : connection_(connect(url)) {
   if (PQstatus(connection_) != CONNECTION_OK) fail_connect(connection_, url);
+  PQsetNoticeProcessor(connection_, [](void*, const char*) {}, nullptr);  // "already exists, skipping" is no news
   try {
     std::string_view encoding = PQparameterStatus(connection_, "server_encoding");
     if (encoding != "UTF8") throw StartupError(fmt::format("the database's encoding is {}, not UTF8", encoding));

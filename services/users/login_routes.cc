@@ -1,5 +1,6 @@
 #include "common/json_reader.h"
 #include "common/json_writer.h"
+#include "common/secrets.h"
 #include "users/routes.h"
 
 namespace lotagate::users {
@@ -12,8 +13,6 @@ using services::refuse;
 using services::Request;
 using services::Response;
 
-// Keys change rarely and by hand; a gateway that meets an unknown one asks again by itself.
-constexpr auto kKeysCacheControl = "public, max-age=300";
 // Bounds the work of hashing what a client sends.
 constexpr std::size_t kMaxPasswordBytes = 1024;
 
@@ -30,9 +29,11 @@ Outcome<Response> log_in(const Request& request, AccountStore& accounts, Passwor
   if (!credentials || !fits) return refuse(401, "invalid_credentials", "The username or the password is wrong.");
   if (credentials->disabled) return refuse(403, "account_disabled", "This account is disabled.");
 
+  std::string session = services::random_id("ses_");
+  TokenSubject subject{.account = credentials->id, .tenant = credentials->tenant, .session = session};
   JsonWriter json;
   json.begin_object()
-      .member("access_token", issuer.issue(credentials->id, credentials->tenant))
+      .member("access_token", issuer.issue(subject))
       .member("token_type", "Bearer")
       .member("expires_in", issuer.life().count())
       .end_object();
@@ -41,20 +42,10 @@ Outcome<Response> log_in(const Request& request, AccountStore& accounts, Passwor
   return response;
 }
 
-Response cacheable(std::string body) {
+Response cacheable(std::string body, std::chrono::seconds fresh_for) {
   Response response = services::json_response(200, std::move(body));
-  response.headers.emplace_back("Cache-Control", kKeysCacheControl);
+  response.headers.emplace_back("Cache-Control", fmt::format("public, max-age={}", fresh_for.count()));
   return response;
-}
-
-// What a client of OpenID Connect Discovery needs in order to verify tokens; there is no authorization endpoint.
-std::string discovery(const TokenIssuer& issuer) {
-  std::string base = issuer.issuer();
-  if (base.ends_with('/')) base.pop_back();
-  JsonWriter json;
-  json.begin_object().member("issuer", issuer.issuer()).member("jwks_uri", base + "/.well-known/jwks.json");
-  json.key("id_token_signing_alg_values_supported").begin_array().value("RS256").end_array().end_object();
-  return json.take();
 }
 
 }  // namespace
@@ -63,8 +54,10 @@ void add_login_routes(services::Router& router, AccountStore& accounts, Password
                       const TokenIssuer& issuer) {
   router.add("POST", "/api/v1/users/login",
              services::answering([&](const Request& request) { return log_in(request, accounts, hasher, issuer); }));
-  router.add("GET", "/.well-known/jwks.json", [&](const Request&) { return cacheable(issuer.jwks()); });
-  router.add("GET", "/.well-known/openid-configuration", [&](const Request&) { return cacheable(discovery(issuer)); });
+  router.add("GET", "/.well-known/jwks.json",
+             [&](const Request&) { return cacheable(issuer.jwks(), issuer.documents_fresh_for()); });
+  router.add("GET", "/.well-known/openid-configuration",
+             [&](const Request&) { return cacheable(issuer.discovery(), issuer.documents_fresh_for()); });
 }
 
 }  // namespace lotagate::users

@@ -4,11 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "base/text.h"
 #include "common/files.h"
 #include "common/main.h"
 #include "common/secrets.h"
 #include "common/startup_error.h"
+#include "users/flags.h"
 #include "users/routes.h"
 #include "users/schema.h"
 #include "users/seed.h"
@@ -16,50 +16,15 @@
 namespace lotagate::users {
 namespace {
 
-struct Flags {
-  services::CommonFlags common;
-  std::string internal_listen = "127.0.0.1:0";
-  std::string data;
-  std::string database;
-  std::string database_file;
-  std::string issuer;
-  std::string audience;
-  std::string service_token_file;
-  std::int64_t token_ttl_seconds = 900;
-  bool seed = false;
-};
-
-void add_flags(CLI::App& app, Flags& flags) {
-  services::add_common_flags(app, flags.common);
-  app.add_option("--internal-listen", flags.internal_listen,
-                 "ADDRESS:PORT of /internal, which only gateways may reach; port 0 takes a free one and prints it")
-      ->capture_default_str();
-  app.add_option("--data", flags.data,
-                 "Directory for what is this instance's own, and for the database without another")
-      ->required();
-  auto* database = app.add_option("--database", flags.database, "postgresql://USER@HOST:PORT/DATABASE");
-  app.add_option("--database-file", flags.database_file, "File whose one line is what --database takes")
-      ->excludes(database);
-  app.add_option("--issuer", flags.issuer, "The `iss` of tokens, an URL")->required();
-  app.add_option("--audience", flags.audience, "The `aud` of tokens")->required();
-  app.add_option("--service-token-file", flags.service_token_file,
-                 "The gateway's secret for /internal; made (0600) if it does not exist")
-      ->required();
-  app.add_option("--token-ttl", flags.token_ttl_seconds, "Life of a token in seconds")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
-  app.add_flag("--seed", flags.seed, "Without any account, make demo accounts and write demo-accounts.json");
-}
-
 std::string load_or_create_service_token(const std::string& path) {
   constexpr std::size_t kNewTokenBytes = 32;
   constexpr std::size_t kShortestToken = 16;
   auto content = services::read_file(path);
   if (!content) {
-    content = services::random_token(kNewTokenBytes) + "\n";
-    services::write_private_file(path, *content);
+    services::create_private_file(path, services::random_token(kNewTokenBytes) + "\n");
+    content = services::read_file(path);  // another process may have been first
   }
-  std::string token = *content;
+  std::string token = content.value_or("");
   while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.pop_back();
   bool visible = std::ranges::all_of(token, [](char c) { return c > ' ' && c < 0x7F; });
   if (token.size() < kShortestToken || !visible) {
@@ -69,35 +34,18 @@ std::string load_or_create_service_token(const std::string& path) {
   return token;
 }
 
-// A file in the data directory unless the flags name a server.
-std::string database_location(const Flags& flags) {
-  std::string url = flags.database;
-  if (!flags.database_file.empty()) {
-    auto content = services::read_file(flags.database_file);
-    if (!content) throw services::StartupError(fmt::format("{} does not exist", flags.database_file));
-    url = trim(std::string_view(*content).substr(0, content->find('\n')));
-  }
-  if (url.empty() && flags.database_file.empty()) return flags.data + "/users.db";
-  if (services::is_postgres_url(url)) return url;
-  throw services::StartupError("--database: only postgresql://USER@HOST:PORT/DATABASE is known");
-}
-
-services::ServerOptions server_options(const Flags& flags) {
-  auto options = flags.common.server_options();
-  options.internal_listen = services::read_address("--internal-listen", flags.internal_listen);
-  return options;
-}
-
 void run(const Flags& flags) {
-  services::Server server(server_options(flags));
+  services::Server server(flags.server_options());
   services::prepare_data_directory(flags.data);
-  services::Database database({.location = database_location(flags)}, kMigrations);
+  std::string service_token = load_or_create_service_token(flags.service_token_file);
+  services::Database database({.location = flags.database_location()}, kMigrations);
   ChangeFeed changes(database);
   AccountStore accounts(database);
   Operations operations(database, changes);
   PasswordHasher hasher;
-  TokenIssuer issuer({flags.issuer, flags.audience, std::chrono::seconds(flags.token_ttl_seconds)},
-                     SigningKey::load_or_create(flags.data + "/signing-key.pem"));
+  KeyStore keys(database, MasterKey::load_or_create(flags.master_key_path()), flags.key_options());
+  auto token_life = std::chrono::floor<std::chrono::seconds>(flags.token_ttl);
+  TokenIssuer issuer({flags.issuer, flags.audience, token_life}, keys);
   if (flags.seed) seed_demo_accounts(operations, hasher, flags.data + "/demo-accounts.json");
 
   add_login_routes(server.router(), accounts, hasher, issuer);
@@ -106,8 +54,8 @@ void run(const Flags& flags) {
   add_role_routes(server.router(), operations);
   add_tenant_routes(server.router(), operations);
   add_audit_routes(server.router(), operations);
-  add_internal_routes(server.internal_router(), database, changes,
-                      load_or_create_service_token(flags.service_token_file));
+  add_internal_routes(server.internal_router(), database, changes, service_token);
+  add_key_routes(server.internal_router(), keys);
   server.run([&] { changes.stop(); });
 }
 

@@ -27,4 +27,7 @@ void add_audit_routes(services::Router& router, const Operations& operations);  
 void add_internal_routes(services::Router& router, services::Database& database, ChangeFeed& changes,
                          const std::string& service_token);
 
+// /internal/v1/keys: the signing keys, and rotating them by hand. Behind the service token, too.
+void add_key_routes(services::Router& router, KeyStore& keys);
+
 }  // namespace lotagate::users

@@ -1,13 +1,20 @@
-// Access tokens: JWTs as RFC 9068 profiles them, signed with RS256.
+// Access tokens: JWTs as RFC 9068 profiles them, and the documents that say how to verify them.
 #pragma once
 
 #include <chrono>
 #include <string>
 #include <string_view>
 
-#include "users/signing_key.h"
+#include "users/key_store.h"
 
 namespace lotagate::users {
+
+// Whose token it is.
+struct TokenSubject {
+  std::string_view account;
+  std::string_view tenant;
+  std::string_view session;  // `sid`: an ended session's tokens are refused by it
+};
 
 class TokenIssuer {
  public:
@@ -17,19 +24,22 @@ class TokenIssuer {
     std::chrono::seconds life;
   };
 
-  TokenIssuer(Options options, SigningKey key) : options_(std::move(options)), key_(std::move(key)) {}
+  TokenIssuer(Options options, const KeyStore& keys) : options_(std::move(options)), keys_(keys) {}
 
-  // A token for the account `subject` of `tenant`, good from now on.
-  std::string issue(std::string_view subject, std::string_view tenant) const;
+  // Good from now on, for life().
+  std::string issue(const TokenSubject& subject) const;
 
   std::chrono::seconds life() const { return options_.life; }
-  const std::string& issuer() const { return options_.issuer; }
   // The JWK set that verifies the tokens.
   std::string jwks() const;
+  // What a client of OpenID Connect Discovery needs in order to verify tokens; there is no authorization endpoint.
+  std::string discovery() const;
+  // How long either may be kept: half of the time for which a key is published before it signs.
+  std::chrono::seconds documents_fresh_for() const;
 
  private:
   Options options_;
-  SigningKey key_;
+  const KeyStore& keys_;
 };
 
 }  // namespace lotagate::users

@@ -35,12 +35,13 @@ class Service:
         self.command = [str(BUILD / "services" / f"lotagate-{name}"), *map(str, flags)]
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
         self.log = []
+        self.address = None
         self.internal_address = None
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         heard = self._listening.wait(START_SECONDS)
-        if not heard or self.process.poll() is not None:
+        if not heard or self.address is None:
             self.kill()
             raise AssertionError(f"{name} did not start: {self.log}")
 
