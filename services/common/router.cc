@@ -35,6 +35,12 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
   routes_.push_back({std::string(method), std::string(pattern), std::move(handler)});
 }
 
+std::vector<std::string> Router::routes() const {
+  std::vector<std::string> lines;
+  for (const Route& route : routes_) lines.push_back(route.method + " " + route.pattern);
+  return lines;
+}
+
 Response Router::answer(Request& request) const {
   if (guard_) {
     if (auto refusal = guard_(request)) return std::move(*refusal);

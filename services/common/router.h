@@ -19,6 +19,9 @@ class Router {
   // `check` comes before everything, also before saying that a path does not exist; what it refuses is answered so.
   void guard(std::function<std::optional<Response>(const Request&)> check) { guard_ = std::move(check); }
 
+  // "GET /path/{}" of every route, in the order of adding.
+  std::vector<std::string> routes() const;
+
   // Calls the handler with its captures; otherwise the response is 404, or 405 with Allow.
   Response answer(Request& request) const;
 

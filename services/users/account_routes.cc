@@ -101,6 +101,7 @@ Outcome<Response> show_account(Call& call) {
 struct WantedAccount {
   NewAccount account;
   std::string password;
+  std::optional<std::string> tenant;  // absent: the caller's
 };
 
 Outcome<std::string> read_password(const JsonBody& body, std::string_view kind) {
@@ -129,9 +130,9 @@ Outcome<WantedAccount> read_wanted(const Request& request) {
   NewAccount account{.username = std::move(username),
                      .kind = kind.value_or(std::string(kPerson)),
                      .password_hash = {},
-                     .tenant = std::string(tenant.value_or("")),
+                     .tenant = {},
                      .roles = std::move(*roles)};
-  return WantedAccount{std::move(account), std::move(password)};
+  return WantedAccount{std::move(account), std::move(password), std::optional<std::string>(tenant)};
 }
 
 Outcome<Response> create(const Request& request, const Operations& operations, PasswordHasher& hasher) {
@@ -147,7 +148,7 @@ Outcome<Response> create(const Request& request, const Operations& operations, P
   }
   return operations.change(request, [&](Call& call) -> Outcome<Response> {
     NewAccount account = wanted.account;
-    if (account.tenant.empty()) account.tenant = call.caller.tenant;
+    account.tenant = wanted.tenant.value_or(call.caller.tenant);
     TRY(created, create_account(call, account));
     Response response = account_response(201, created);
     response.headers.emplace_back("Location", "/api/v1/users/" + created.id);

@@ -65,6 +65,7 @@ void add_flags(CLI::App& app, Flags& flags) {
   add_duration(app, "--key-rotation", flags.key_rotation, seconds(1), "Age at which a signing key gives way");
   add_duration(app, "--key-grace", flags.key_grace, seconds(0),
                "How long a key stays published after its last token expired: how far clocks may differ");
+  app.add_flag("--routes", flags.routes, "Print what it serves, a method and a path a line, and end");
   app.add_flag("--seed", flags.seed, "Without any account, make demo accounts and write demo-accounts.json");
 }
 

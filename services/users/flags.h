@@ -25,6 +25,7 @@ struct Flags {
   std::chrono::milliseconds key_rotation = std::chrono::days(30);
   std::chrono::milliseconds key_grace = std::chrono::minutes(1);
   bool seed = false;
+  bool routes = false;  // print what is served, and end
 
   // What follows from them. Each throws StartupError for flags that do not fit together.
   services::ServerOptions server_options() const;

@@ -34,6 +34,11 @@ std::string load_or_create_service_token(const std::string& path) {
   return token;
 }
 
+void print_routes(services::Server& server) {
+  for (const std::string& route : server.router().routes()) fmt::print("{}\n", route);
+  for (const std::string& route : server.internal_router().routes()) fmt::print("{}\n", route);
+}
+
 void run(const Flags& flags) {
   services::Server server(flags.server_options());
   services::prepare_data_directory(flags.data);
@@ -49,6 +54,7 @@ void run(const Flags& flags) {
   if (flags.seed) seed_demo_accounts(operations, hasher, flags.data + "/demo-accounts.json");
 
   add_login_routes(server.router(), accounts, hasher, issuer);
+  add_openapi_routes(server.router());
   add_account_routes(server.router(), operations, hasher);
   add_api_key_routes(server.router(), operations);
   add_role_routes(server.router(), operations);
@@ -56,6 +62,7 @@ void run(const Flags& flags) {
   add_audit_routes(server.router(), operations);
   add_internal_routes(server.internal_router(), database, changes, service_token);
   add_key_routes(server.internal_router(), keys);
+  if (flags.routes) return print_routes(server);
   server.run([&] { changes.stop(); });
 }
 

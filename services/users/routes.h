@@ -22,6 +22,10 @@ void add_role_routes(services::Router& router, const Operations& operations);   
 void add_tenant_routes(services::Router& router, const Operations& operations);   // tenants
 void add_audit_routes(services::Router& router, const Operations& operations);    // audit
 
+// GET /api/v1/users/openapi.json and .yaml: docs/users-api.yaml as it was when this was built. Before the account
+// routes, whose {} would match them. Throws StartupError for a document that is not YAML.
+void add_openapi_routes(services::Router& router);
+
 // /internal/v1: for the gateway itself. The whole router is behind `service_token`, also what others add to it.
 // docs/user-management-contract.yaml describes the paths.
 void add_internal_routes(services::Router& router, services::Database& database, ChangeFeed& changes,

@@ -89,7 +89,7 @@ def test_lists_come_in_pages(users):
 def test_a_list_is_filtered(users):
     organisation = Organisation(users)
     one = organisation.member("viewer")
-    two = organisation.member("trainer", kind="service")
+    two = organisation.member("trainer", kind="person")
     users.as_admin("PATCH", f"/api/v1/users/{one.id}", {"disabled": True})
 
     def found(query):
@@ -99,7 +99,7 @@ def test_a_list_is_filtered(users):
 
     assert found("role=viewer") == {one.id}
     assert found("role=manager") == {organisation.manager.id}
-    assert found("kind=service") == {two.id}
+    assert found("kind=person") == {two.id}
     assert found("disabled=true") == {one.id}
     assert found("disabled=false") == {two.id, organisation.manager.id}
     assert found(f"username={one.account['username'].upper()}") == {one.id}
@@ -168,7 +168,7 @@ def test_an_account_reads_itself_without_a_permission(users):
 
 
 def test_a_new_username(users):
-    member = Organisation(users).member()
+    member = Organisation(users).member(kind="person")
     name = fresh("Renamed")
     path = f"/api/v1/users/{member.id}"
     assert users.as_admin("PATCH", path, {"username": name}).json["username"] == name
@@ -181,7 +181,7 @@ def test_a_new_username(users):
 
 def test_a_service_has_no_password_and_cannot_log_in(users):
     organisation = Organisation(users)
-    machine = organisation.member("viewer", kind="service")
+    machine = organisation.member("viewer")
     assert machine.account["kind"] == "service"
     for password in ("", PASSWORD):
         assert users.login(machine.account["username"], password).status == 401

@@ -53,7 +53,8 @@ class Organisation:
             "name": "manager", "tenant": self.id, "permissions": list(permissions)}))
         self.manager = self.member("manager")
 
-    def member(self, *roles, kind="person", by=None):
+    def member(self, *roles, kind="service", by=None):
+        """An account with these roles. A service, unless it must log in: hashing passwords takes time."""
         body = {"username": fresh("member"), "roles": list(roles), "tenant": self.id, "kind": kind}
         if kind == "person":
             body["password"] = PASSWORD
