@@ -151,7 +151,7 @@ Outcome<MadeApiKey> create_api_key(Call& call, std::string_view account, const N
   std::string text = std::string(kKeyPrefix) + services::random_token(kKeyBytes);
   std::string digest = services::sha256_hex(text);
   std::string id = services::random_id("key_");
-  std::string permissions = join_words(wanted.permissions);
+  std::string permissions = join_words(in_order(wanted.permissions));
   call.transaction.run(
       "INSERT INTO api_keys (id, account, name, digest, last_four, permissions, created_at, expires_at) "
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-
 #include "base/text.h"
 #include "common/json_writer.h"
 #include "common/startup_error.h"

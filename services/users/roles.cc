@@ -15,6 +15,7 @@
 #include "users/permission.h"
 #include "users/schema.h"
 #include "users/tenants.h"
+#include "users/words.h"
 
 namespace lotagate::users {
 namespace {
@@ -49,13 +50,6 @@ void write_permissions(Transaction& transaction, std::string_view role, const st
   for (std::string_view permission : permissions) {
     transaction.run("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", {role, permission});
   }
-}
-
-std::vector<std::string> in_order(std::vector<std::string> words) {
-  std::ranges::sort(words);
-  auto again = std::ranges::unique(words);
-  words.erase(again.begin(), again.end());
-  return words;
 }
 
 Outcome<void> may_give(const Authority& caller, const std::vector<std::string>& permissions) {

@@ -1,6 +1,7 @@
 // Lists of words as one column: none has a space.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,14 @@ inline std::vector<std::string> split_words(std::string_view text) {
     if (!word.empty()) words.emplace_back(word);
     text.remove_prefix(word.size() + (word.size() < text.size() ? 1 : 0));
   }
+  return words;
+}
+
+// In order, each once.
+inline std::vector<std::string> in_order(std::vector<std::string> words) {
+  std::ranges::sort(words);
+  auto again = std::ranges::unique(words);
+  words.erase(again.begin(), again.end());
   return words;
 }
 
