@@ -60,7 +60,7 @@ RoleDirectory::Found RoleDirectory::look(std::string_view subject, MonotonicTime
     return {std::move(lock), DirectoryState::unavailable, nullptr};
   }
   DirectoryState state = decide(*entry, now, waiter);
-  count(stripe.stats, state);
+  count(stripe.stats, state, waiter != nullptr);
   bool visited =
       state == DirectoryState::fresh || state == DirectoryState::stale || state == DirectoryState::stale_refresh;
   if (visited) entry->referenced = true;
@@ -98,7 +98,7 @@ bool RoleDirectory::begin_lookup(DirectoryEntry& entry, MonotonicTime now, std::
   return false;
 }
 
-void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
+void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state, bool queued) {
   switch (state) {
     case DirectoryState::fresh: ++stats.fresh; return;
     case DirectoryState::stale: ++stats.stale; return;
@@ -107,10 +107,10 @@ void RoleDirectory::count(RoleDirectoryStats& stats, DirectoryState state) {
       ++stats.lookups;
       return;
     case DirectoryState::fetch:
-      ++stats.wait;
       ++stats.lookups;
+      stats.wait += queued;
       return;
-    case DirectoryState::wait: ++stats.wait; return;
+    case DirectoryState::wait: stats.wait += queued; return;
     case DirectoryState::unavailable: ++stats.unavailable; return;
   }
 }

@@ -62,7 +62,7 @@ struct RoleDirectoryStats {
   std::uint64_t lookups_under_way = 0;
   std::uint64_t fresh = 0;  // answers of find(), by state
   std::uint64_t stale = 0;  // with stale_refresh
-  std::uint64_t wait = 0;   // with fetch
+  std::uint64_t wait = 0;   // waiters queued, with fetch or wait
   std::uint64_t unavailable = 0;
   std::uint64_t lookups = 0;  // fetch and stale_refresh
   std::uint64_t failures = 0;
@@ -118,7 +118,7 @@ class RoleDirectory {
   Found look(std::string_view subject, MonotonicTime now, DirectoryWaiter* waiter);
   DirectoryState decide(DirectoryEntry& entry, MonotonicTime now, DirectoryWaiter* waiter);
   bool begin_lookup(DirectoryEntry& entry, MonotonicTime now, std::uint64_t epoch);
-  static void count(RoleDirectoryStats& stats, DirectoryState state);
+  static void count(RoleDirectoryStats& stats, DirectoryState state, bool queued);
   static DirectoryEntry& looked_up(DirectoryStripe& stripe, std::string_view subject, std::uint64_t hash);
   void keep(DirectoryStripe& stripe, DirectoryEntry& entry, StoredGrant& grant, MonotonicTime now);
   void end_lookup(const DirectoryLookup& lookup);

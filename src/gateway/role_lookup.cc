@@ -48,6 +48,7 @@ struct RoleLookup {
   Buffer buffer;
   http::ResponseHead response;
   BodyStream body;
+  bool answer_begun = false;                                       // something came back
   access::LookupFailure failure = access::LookupFailure::service;  // what it is if there is no answer
 };
 
@@ -109,6 +110,7 @@ Task<Result<void>> receive_head(RoleLookup& lookup, std::string_view& rest) {
     if (result.status == IoStatus::would_block) continue;
     if (result.status != IoStatus::ok) co_return unavailable("service closed the connection");
     filled += result.bytes;
+    lookup.answer_begun = true;
     std::string_view bytes(lookup.buffer.data(), filled);
     auto status = scanner.scan(bytes);
     if (status == http::HeadScanner::Status::malformed) co_return unavailable("answer is not HTTP");
@@ -154,8 +156,6 @@ Task<Result<std::string>> exchange(RoleLookup& lookup) {
   if (!body) co_return body;
   bool reusable = http::keeps_alive(lookup.response.fields, lookup.response.minor) && lookup.body.leftover().empty();
   if (reusable) lookup.pool->put_back(std::move(lookup.connection), lookup.snapshot->config.timeouts.upstream_idle);
-  bool answered = lookup.response.status == 200 || lookup.response.status == 404;
-  if (!answered) co_return unavailable("service answered with an error");
   co_return body;
 }
 
@@ -165,7 +165,7 @@ Task<Result<std::string>> ask(RoleLookup& lookup) {
   lookup.connection = lookup.pool->take_idle();
   if (lookup.connection) {
     auto answer = co_await exchange(lookup);
-    bool again = !answer && lookup.reactor().now() < lookup.deadline;
+    bool again = !answer && !lookup.answer_begun && lookup.reactor().now() < lookup.deadline;
     if (!again) co_return answer;
     lookup.connection.reset();
     lookup.body.release();
@@ -174,6 +174,9 @@ Task<Result<std::string>> ask(RoleLookup& lookup) {
   if (!connected) co_return std::unexpected(connected.error());
   co_return co_await exchange(lookup);
 }
+
+// 404 is an answer too. Whatever else there is (a redirect, a 5xx, a refused token) concerns the service as a whole.
+bool is_answer(std::uint16_t status) { return status == 200 || status == 404; }
 
 // Error: what the service said of this one was not understood.
 Result<access::StoredGrant> read_answer(const RoleLookup& lookup, const std::string& body) {
@@ -186,6 +189,7 @@ void report(RoleLookup& lookup, const Result<std::string>& body) {
   access::RoleDirectory& directory = lookup.directory();
   MonotonicTime now = lookup.reactor().now();
   if (!body) return directory.fail(lookup.key, now, lookup.failure);
+  if (!is_answer(lookup.response.status)) return directory.fail(lookup.key, now, access::LookupFailure::service);
   auto grant = read_answer(lookup, *body);
   if (!grant) return directory.fail(lookup.key, now, access::LookupFailure::answer);
   directory.complete(*std::move(grant), now);

@@ -120,7 +120,8 @@ class ScriptedBackend:
     exception is kept in `failures`, which the fixture checks at the end.
     """
 
-    def __init__(self, handler=None, listening=True):
+    def __init__(self, handler=None, listening=True, port=0):
+        """`port`: that of a server that ended, which this one follows; 0: any."""
         self.handler = handler or answer_all(ok)
         self.changed = threading.Condition()
         self.connections = []
@@ -129,7 +130,8 @@ class ScriptedBackend:
         self._threads = []
         self._stopped = False
         self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         if listening:
