@@ -24,7 +24,8 @@ RECOVERY = 60
 
 def config(server, sections, **more):
     routes = [{"path": "/", "service": "backend"}, {"path": "/public", "service": "backend", "public": True}]
-    return configs.base({"backend": server.url}, routes, authentication={"issuers": sections}, **more)
+    apart = [{**section, "subject_prefix": f"{number}:"} for number, section in enumerate(sections)]
+    return configs.base({"backend": server.url}, routes, authentication={"issuers": apart}, **more)
 
 
 def metric(instance, name, issuer):

@@ -93,7 +93,7 @@ class OpenIdProvider:
 
     def freeze(self):
         """It takes connections and answers nothing until `thaw`."""
-        self._process.send_signal(signal.SIGSTOP)
+        suspend(self._process.pid)
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 
 from harness import http1
+from harness.signals import suspend
 from harness.ums import FakeUms
 from harness.wait import TIMEOUT
 
@@ -51,7 +52,7 @@ class UmsProcess:
         self._process.stdout.close()
 
     def suspend(self):
-        self._process.send_signal(signal.SIGSTOP)
+        suspend(self._process.pid)
 
     def resume(self):
         self._process.send_signal(signal.SIGCONT)
