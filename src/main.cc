@@ -1,4 +1,4 @@
-// The command line: run, check, version.
+// The command line: run, check, explain, version.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -7,12 +7,16 @@
 #include <cstdio>
 #include <iostream>
 
+#include "config/file.h"
 #include "config/load.h"
+#include "gateway/explain.h"
 #include "gateway/gateway.h"
 
 namespace {
 
 using lotagate::Gateway;
+
+constexpr int kRefused = 3;  // exit status of explain
 
 constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 constexpr timespec kHouseKeeping{.tv_sec = 30, .tv_nsec = 0};  // how often host names are resolved again
@@ -79,6 +83,58 @@ int check(const std::string& file) {
   return 0;
 }
 
+struct ExplainFlags {
+  lotagate::ExplainOptions options;
+  std::string token_file;
+  std::string api_key_file;
+  bool json = false;
+};
+
+// The first line of a file, or of standard input for "-".
+bool read_credential(const std::string& file, std::string& credential) {
+  if (file.empty()) return true;
+  constexpr std::size_t kMaxBytes = 64UL * 1024;
+  if (file == "-") return static_cast<bool>(std::getline(std::cin, credential));
+  auto content = lotagate::config::read_file(file, kMaxBytes);
+  if (!content) {
+    std::cerr << file << ": " << content.error() << '\n';
+    return false;
+  }
+  credential = content->substr(0, content->find_first_of("\r\n"));
+  return true;
+}
+
+int explain(ExplainFlags& flags) {
+  lotagate::ExplainOptions& options = flags.options;
+  if (!read_credential(flags.token_file, options.token)) return 1;
+  if (!read_credential(flags.api_key_file, options.api_key)) return 1;
+  if (options.token == "-" && !read_credential("-", options.token)) return 1;
+  auto explanation = lotagate::explain(options);
+  if (!explanation) {
+    for (const auto& line : explanation.error()) std::cerr << line << '\n';
+    return 1;
+  }
+  std::cout << (flags.json ? to_json(*explanation) : to_text(*explanation));
+  return explanation->allowed() ? 0 : kRefused;
+}
+
+void add_explain_flags(CLI::App& command, ExplainFlags& flags) {
+  lotagate::ExplainOptions& options = flags.options;
+  command.add_option("METHOD", options.method, "such as GET")->required();
+  command.add_option("PATH", options.target, "such as /api/v1/models?page=2")->required();
+  command.add_option("-c,--config", options.config_file, "configuration file")->required();
+  auto* token = command.add_option("--token", options.token, "the bearer token; - reads it from standard input");
+  auto* token_file = command.add_option("--token-file", flags.token_file, "a file that holds it");
+  auto* key = command.add_option("--api-key", options.api_key, "the API key");
+  auto* key_file = command.add_option("--api-key-file", flags.api_key_file, "a file that holds it");
+  token->excludes(token_file)->excludes(key)->excludes(key_file);
+  token_file->excludes(key)->excludes(key_file);
+  key->excludes(key_file);
+  command.add_option("--host", options.host, "the request's Host")->capture_default_str();
+  command.add_option("-H,--header", options.headers, "a further header field, \"Name: value\"");
+  command.add_flag("--json", flags.json, "print one JSON object");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -89,11 +145,16 @@ int main(int argc, char** argv) {
   run_command->add_option("-c,--config", file, "configuration file")->required();
   auto* check_command = app.add_subcommand("check", "print every mistake of a configuration file");
   check_command->add_option("-c,--config", file, "configuration file")->required();
+  ExplainFlags explain_flags;
+  auto* explain_command =
+      app.add_subcommand("explain", "say what becomes of a request, and why; exit status 0: allowed, 3: refused");
+  add_explain_flags(*explain_command, explain_flags);
   auto* version_command = app.add_subcommand("version", "print the version");
   CLI11_PARSE(app, argc, argv);
 
   if (*run_command) return run(file);
   if (*check_command) return check(file);
+  if (*explain_command) return explain(explain_flags);
   if (*version_command) std::cout << "lotagate " << LG_VERSION << '\n';
   return 0;
 }

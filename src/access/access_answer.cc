@@ -130,7 +130,31 @@ bool read_expiry(const dom::object& object, AccessGrant& grant) {
   return true;
 }
 
+void append_percent_encoded(std::string& out, std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    bool plain =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+}
+
 }  // namespace
+
+std::string user_access_path(std::string_view subject) {
+  std::string path = "/internal/v1/users/";
+  append_percent_encoded(path, subject);
+  return path += "/access";
+}
+
+std::string api_key_path(std::string_view digest) { return "/internal/v1/api-keys/" + std::string(digest); }
 
 Result<StoredGrant> parse_access_answer(std::string_view json, std::string_view subject) {
   constexpr std::array<std::string_view, 8> kMembers{"subject",     "tenant",   "plan",     "roles",

@@ -12,6 +12,10 @@
 
 namespace lotagate::access {
 
+// What the service is asked: paths below its URL.
+std::string user_access_path(std::string_view subject);
+std::string api_key_path(std::string_view digest);
+
 inline constexpr std::size_t kMaxAccessAnswerBytes = 64 * 1024;
 inline constexpr std::size_t kMaxChangesAnswerBytes = 1024 * 1024;
 

@@ -115,6 +115,14 @@ std::expected<Requirement, std::string> compile_requirement(std::span<const Meth
   return requirement;
 }
 
+Result<void> check_api_key(const AccessGrant& key, WallTime now) {
+  auto invalid = [](std::string_view reason) { return fail(ErrorCode::invalid_token, Origin::downstream, reason); };
+  if (key.unknown) return invalid("api_key_unknown");
+  if (key.disabled) return invalid("api_key_disabled");
+  if (now >= key.expires) return invalid("api_key_expired");
+  return {};
+}
+
 Result<void> check_standing(const Standing& standing) {
   if (standing.user == nullptr) return {};
   if (standing.user->unknown) return forbidden("unknown_user");

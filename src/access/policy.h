@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/access_grant.h"
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace lotagate::access {
@@ -48,6 +49,10 @@ struct Standing {
   const AccessGrant* user = nullptr;          // null: the User Management Service does not know this issuer's users
   std::optional<TextList> key_permissions{};  // of the API key that was shown
 };
+
+// Whether an API key opens anything now. Errors: invalid_token with the static reasons api_key_unknown,
+// api_key_disabled and api_key_expired.
+Result<void> check_api_key(const AccessGrant& key, WallTime now);
 
 // Whether the caller is somebody at all. Errors, with static reasons: forbidden (unknown_user, disabled_user),
 // invalid_token (session_ended).

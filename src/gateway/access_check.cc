@@ -9,6 +9,7 @@ namespace lotagate {
 namespace {
 
 using access::DirectoryState;
+using telemetry::PolicyOutcome;
 
 std::unexpected<Error> invalid(std::string_view reason) {
   return fail(ErrorCode::invalid_token, Origin::downstream, reason);
@@ -57,7 +58,7 @@ bool must_wait(DirectoryState state, Start start) {
 
 void AccessCheck::reset() {
   credential_ = Credential::none;
-  policy_ = Policy::none;
+  policy_ = PolicyOutcome::none;
   principal_ = {};
   digest_.reset();
   key_accepted_ = false;
@@ -120,10 +121,8 @@ std::optional<Result<void>> AccessCheck::look_key_up(const AccessQuestion& quest
 }
 
 Result<void> AccessCheck::accept_key(const access::AccessGrant& key) {
-  if (key.unknown) return invalid("api_key_unknown");
   key_id_ = arena_.copy(key.key_id);
-  if (key.disabled) return invalid("api_key_disabled");
-  if (worker_.reactor().wall_now() >= key.expires) return invalid("api_key_expired");
+  TRY_VOID(access::check_api_key(key, worker_.reactor().wall_now()));
   subject_ = arena_.copy(key.subject);
   key_permissions_ = arena_.copy(key.permissions.joined());
   return {};
@@ -158,9 +157,9 @@ Result<void> AccessCheck::decide(const AccessQuestion& question, const access::A
     roles_ = arena_.concat({roles_, both ? "," : "", own});
   }
   auto allowed = access::authorize(question.route.require, question.method, standing);
-  if (!question.route.require.empty()) policy_ = allowed ? Policy::allow : Policy::deny;
+  if (!question.route.require.empty()) policy_ = allowed ? PolicyOutcome::allow : PolicyOutcome::deny;
   if (allowed || !question.route.report_only) return allowed;
-  policy_ = Policy::would_deny;
+  policy_ = PolicyOutcome::would_deny;
   would_deny_reason_ = allowed.error().reason;
   return {};
 }
@@ -170,16 +169,6 @@ std::string_view credential_name(AccessCheck::Credential credential) {
     case AccessCheck::Credential::none: return {};
     case AccessCheck::Credential::token: return "token";
     case AccessCheck::Credential::api_key: return "api_key";
-  }
-  return {};
-}
-
-std::string_view policy_name(AccessCheck::Policy policy) {
-  switch (policy) {
-    case AccessCheck::Policy::none: return {};
-    case AccessCheck::Policy::allow: return "allow";
-    case AccessCheck::Policy::deny: return "deny";
-    case AccessCheck::Policy::would_deny: return "would_deny";
   }
   return {};
 }

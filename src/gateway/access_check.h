@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/snapshot.h"
 #include "http/head.h"
+#include "telemetry/record.h"
 
 namespace lotagate {
 
@@ -33,8 +34,6 @@ struct AccessQuestion {
 class AccessCheck {
  public:
   enum class Credential : std::uint8_t { none, token, api_key };
-  // What the route's `require` said.
-  enum class Policy : std::uint8_t { none, allow, deny, would_deny };
 
   AccessCheck(Worker& worker, Arena& arena) : worker_(worker), arena_(arena) {}
 
@@ -55,7 +54,7 @@ class AccessCheck {
   // Header lines that the token's issuer has for services, each with its CRLF.
   std::string_view claim_lines() const { return principal_ ? std::string_view(principal_->header_lines) : ""; }
   Credential credential() const { return credential_; }
-  Policy policy() const { return policy_; }
+  telemetry::PolicyOutcome policy() const { return policy_; }
   // Why the policy would have refused, had it not been `report_only`.
   std::string_view would_deny_reason() const { return would_deny_reason_; }
 
@@ -71,7 +70,7 @@ class AccessCheck {
   Worker& worker_;
   Arena& arena_;
   Credential credential_ = Credential::none;
-  Policy policy_ = Policy::none;
+  telemetry::PolicyOutcome policy_ = telemetry::PolicyOutcome::none;
   access::PrincipalRef principal_;
   std::optional<access::ApiKeyDigest> digest_;
   bool key_accepted_ = false;
@@ -83,8 +82,7 @@ class AccessCheck {
   std::string_view would_deny_reason_;
 };
 
-// The names in the access log; empty for none.
+// The name in the access log; empty for none.
 std::string_view credential_name(AccessCheck::Credential credential);
-std::string_view policy_name(AccessCheck::Policy policy);
 
 }  // namespace lotagate

@@ -111,16 +111,7 @@ IpAddress Exchange::forwarded_client(const std::vector<Network>& trusted) const 
 }
 
 Result<void> Exchange::match_route() {
-  // Several fields of one name cannot satisfy a condition: a rule must see what the backend sees (I03).
-  auto header = [this](std::string_view name) -> std::optional<std::string_view> {
-    const http::Field* found = nullptr;
-    for (const http::Field& field : request_.fields.items) {
-      if (!iequals(field.name, name)) continue;
-      if (found != nullptr) return std::nullopt;
-      found = &field;
-    }
-    return found == nullptr ? std::nullopt : std::optional(found->value);
-  };
+  auto header = [this](std::string_view name) { return request_.fields.only_value(name); };
   const config::Snapshot& snapshot = *view_->snapshot;
   route::RouteMatch match =
       snapshot.table.match({.host = target_.host, .path = target_.path, .method = request_.method}, header);

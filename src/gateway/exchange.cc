@@ -160,7 +160,7 @@ void Exchange::record() {
   record.user = access_.subject();
   record.credential = credential_name(access_.credential());
   record.key_id = access_.key_id();
-  record.policy = policy_name(access_.policy());
+  record.policy = access_.policy();
   record.client = client_ip_;
   record.status = status_;
   if (error_) {

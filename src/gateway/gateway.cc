@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "base/check.h"
+#include "gateway/authentication_settings.h"
 #include "gateway/resolve.h"
 #include "runtime/epoll_backend.h"
 
@@ -64,14 +64,6 @@ std::vector<std::string> to_lines(const std::vector<config::ConfigError>& errors
   std::vector<std::string> lines;
   for (const auto& error : errors) lines.push_back(config::to_string(error));
   return lines;
-}
-
-// Of an issuer with a configured secret.
-std::shared_ptr<const access::KeySet> secret_keys(const config::Issuer& issuer) {
-  if (issuer.secret.empty()) return nullptr;
-  auto keys = access::secret_key_set(issuer.secret, issuer.algorithms);
-  LG_CHECK(keys.has_value(), "the loader let an unusable secret pass");
-  return std::make_shared<const access::KeySet>(*std::move(keys));
 }
 
 std::unexpected<std::vector<std::string>> failure(std::string line) {

@@ -52,28 +52,11 @@ struct RoleLookup {
   access::LookupFailure failure = access::LookupFailure::service;  // what it is if there is no answer
 };
 
-void append_percent_encoded(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    bool plain =
-        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-}
-
 std::string request_text(const RoleLookup& lookup) {
   const config::UserManagement& settings = *lookup.snapshot->config.user_management;
-  bool is_user = lookup.kind == Kind::user;
-  std::string out = "GET " + settings.url.path + (is_user ? "/internal/v1/users/" : "/internal/v1/api-keys/");
-  append_percent_encoded(out, lookup.key);
-  if (is_user) out += "/access";
+  std::string path =
+      lookup.kind == Kind::user ? access::user_access_path(lookup.key) : access::api_key_path(lookup.key);
+  std::string out = "GET " + settings.url.path + path;
   out += " HTTP/1.1\r\nHost: " + settings.url.host + ":" + std::to_string(settings.url.port);
   out += "\r\nAuthorization: " + lookup.authorization + "\r\nAccept: application/json\r\n\r\n";
   return out;

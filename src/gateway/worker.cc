@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "gateway/authentication_settings.h"
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
 
@@ -27,24 +28,6 @@ Error overloaded_error(ConnectionCaps::Verdict verdict) {
   if (verdict == ConnectionCaps::Verdict::listener_full) reason = "connections of the listener";
   if (verdict == ConnectionCaps::Verdict::address_full) reason = "connections of the address";
   return {.code = ErrorCode::overloaded, .origin = Origin::internal, .reason = reason};
-}
-
-access::AuthenticationSettings authentication_settings(const config::Config& config) {
-  access::AuthenticationSettings settings;
-  settings.clock_skew = config.authentication.clock_skew;
-  settings.max_token_bytes = config.limits.token;
-  settings.cache_bytes = config.authentication.token_cache_bytes;
-  for (const config::Issuer& issuer : config.authentication.issuers) {
-    settings.issuers.push_back({.issuer = issuer.issuer,
-                                .audiences = issuer.audiences,
-                                .algorithms = issuer.algorithms,
-                                .type = issuer.type,
-                                .required_claims = issuer.required_claims,
-                                .subject_prefix = issuer.subject_prefix,
-                                .rights = issuer.rights});
-  }
-  settings.role_permissions = config.roles;
-  return settings;
 }
 
 }  // namespace

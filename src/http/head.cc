@@ -111,6 +111,16 @@ std::size_t leading_blank_bytes(std::string_view bytes) {
   return skipped;
 }
 
+std::optional<std::string_view> FieldList::only_value(std::string_view name) const {
+  const Field* found = nullptr;
+  for (const Field& field : items) {
+    if (!iequals(field.name, name)) continue;
+    if (found != nullptr) return std::nullopt;
+    found = &field;
+  }
+  return found == nullptr ? std::nullopt : std::optional(found->value);
+}
+
 Result<void> parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& out) {
   out.fields.clear();
   std::string_view rest = bytes;

@@ -69,6 +69,9 @@ class FieldList {
   }
   // The only field with this id; null if there is none or more than one.
   const Field* only(FieldName id) const { return repeats(id) ? nullptr : first(id); }
+  // The value of the only field with this name, in any case. Several fields of one name are none: whoever decides by
+  // the first would not see what a service may act on (I03).
+  std::optional<std::string_view> only_value(std::string_view name) const;
 
  private:
   static constexpr std::uint64_t bit_of(FieldName id) { return std::uint64_t{1} << static_cast<unsigned>(id); }

@@ -162,7 +162,7 @@ char* LineFormatter::format(char* out, const RequestRecord& record) noexcept {
   out = literal(out, R"(,"key_id":)");
   out = null_or_text(out, record.key_id);
   out = literal(out, R"(,"policy":)");
-  out = record.policy.empty() ? literal(out, "null") : name(out, record.policy);
+  out = record.policy == PolicyOutcome::none ? literal(out, "null") : name(out, policy_outcome_name(record.policy));
   out = literal(out, R"(,"bytes_in":)");
   out = write_decimal(out, record.bytes_in);
   out = literal(out, R"(,"bytes_out":)");

@@ -25,7 +25,7 @@ RequestRecord full_record() {
   record.user = "u-17";
   record.credential = "api_key";
   record.key_id = "k-1";
-  record.policy = "allow";
+  record.policy = PolicyOutcome::allow;
   record.client = parse_ip("192.0.2.255").value();
   record.status = 502;
   record.code = ErrorCode::upstream_reset;

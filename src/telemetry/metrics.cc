@@ -46,8 +46,11 @@ void MetricsShard::record(const RequestRecord& record) noexcept {
               .method_index = std::min(record.method_index, kOtherMethod),
               .code = static_cast<std::uint8_t>(record.code ? static_cast<unsigned>(*record.code) + 1 : 0)}));
 
+  if (record.code && RefusalCounters::counts(*record.code)) refusals.add(*record.code, record.reason);
+
   RouteHistograms* route = find(record.route_slot);
   if (route == nullptr) return;
+  if (record.policy != PolicyOutcome::none) route->policy[static_cast<std::size_t>(record.policy)].add();
   route->request.record(record.duration);
   if (record.attempts > 0) route->upstream.record(record.upstream_duration);
   if (record.end == RequestEnd::complete || record.end == RequestEnd::refused) {

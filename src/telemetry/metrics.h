@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "telemetry/record.h"
+#include "telemetry/refusals.h"
 
 namespace lotagate::telemetry {
 
@@ -70,8 +71,9 @@ class Histogram {
 
 // Per route and worker.
 struct RouteHistograms {
-  Histogram request;   // all requests that had a first byte
-  Histogram upstream;  // those that were offered to a service
+  std::array<Counter, kPolicyOutcomeCount> policy;  // by PolicyOutcome; none is not counted
+  Histogram request;                                // all requests that had a first byte
+  Histogram upstream;                               // those that were offered to a service
   Histogram overhead;  // complete and refused ones: request less upstream, the gateway's own share
 };
 
@@ -116,6 +118,7 @@ class MetricsShard {
   void record(const RequestRecord& record) noexcept;
 
   WorkerGauges gauges;
+  RefusalCounters refusals;
 
   // Readers, any thread. `each(RequestSeries, count)`.
   template <typename Each>

@@ -151,6 +151,34 @@ void write_histograms(Exposition& to, const Metrics& metrics, const std::vector<
   }
 }
 
+// Who was refused and why, and what the rules of routes said.
+void write_access(Exposition& to, const Metrics& metrics, const std::vector<RouteLabels>& routes) {
+  std::map<std::pair<ErrorCode, std::string_view>, std::uint64_t> refusals;
+  for (const auto& shard : metrics.shards()) {
+    shard->refusals.for_each(
+        [&](ErrorCode code, std::string_view reason, std::uint64_t count) { refusals[{code, reason}] += count; });
+  }
+  to.family("access_refusals_total", "counter", "Requests refused because of their caller, by reason.");
+  for (const auto& [kind, count] : refusals) {
+    to.sample({{"code", error_info(kind.first).name}, {"reason", kind.second}}, count);
+  }
+  to.family("policy_decisions_total", "counter", "What the `require` of routes said; would_deny did not refuse.");
+  for (std::uint32_t slot = 0; slot < routes.size(); ++slot) {
+    for (std::size_t outcome = 1; outcome < kPolicyOutcomeCount; ++outcome) {
+      std::uint64_t count = 0;
+      for (const auto& shard : metrics.shards()) {
+        const RouteHistograms* route = shard->histograms(slot);
+        if (route != nullptr) count += route->policy[outcome].value();
+      }
+      if (count == 0) continue;  // most routes never deny, and many have no policy
+      to.sample({{"route", routes[slot].route},
+                 {"service", routes[slot].service},
+                 {"decision", policy_outcome_name(static_cast<PolicyOutcome>(outcome))}},
+                count);
+    }
+  }
+}
+
 void write_workers(Exposition& to, const Metrics& metrics) {
   auto counter = [&](std::string_view name, std::string_view help, Counter WorkerGauges::* member) {
     std::uint64_t sum = 0;
@@ -299,6 +327,7 @@ void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMet
   const std::vector<RouteLabels> routes = metrics.routes();
   write_requests(to, metrics, routes);
   write_histograms(to, metrics, routes);
+  write_access(to, metrics, routes);
   write_workers(to, metrics);
   write_configuration(to, process);
   write_identity(to, process);

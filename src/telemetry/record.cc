@@ -16,6 +16,16 @@ std::string_view request_end_name(RequestEnd end) noexcept {
   return "unknown";
 }
 
+std::string_view policy_outcome_name(PolicyOutcome outcome) noexcept {
+  switch (outcome) {
+    case PolicyOutcome::none: return {};
+    case PolicyOutcome::allow: return "allow";
+    case PolicyOutcome::deny: return "deny";
+    case PolicyOutcome::would_deny: return "would_deny";
+  }
+  return {};
+}
+
 std::uint8_t method_index(std::string_view method) noexcept {
   static_assert(kMethodLabels[0] == "GET");
   if (method == "GET") return 0;  // most are; the comparison with a constant is two instructions

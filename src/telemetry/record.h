@@ -38,6 +38,18 @@ std::uint8_t method_index(std::string_view method) noexcept;
 // Route slots that Metrics always has (metrics.h).
 inline constexpr std::uint32_t kNoRouteSlot = 0;  // no route matched, or the request could not be read
 
+// What a route's `require` said of a request.
+enum class PolicyOutcome : std::uint8_t {
+  none,  // it was not asked: there is none, or the request was refused before
+  allow,
+  deny,
+  would_deny,  // and the route is `report_only`
+};
+inline constexpr std::size_t kPolicyOutcomeCount = static_cast<std::size_t>(PolicyOutcome::would_deny) + 1;
+
+// The name in log and metrics; empty for none.
+std::string_view policy_outcome_name(PolicyOutcome outcome) noexcept;
+
 // All views must live only until write() and record() return. An empty text means: not known, logged as null.
 struct RequestRecord {
   WallTime time{};  // when the request's first byte came
@@ -52,9 +64,9 @@ struct RequestRecord {
   std::string_view user;        // whom the credentials name
   std::string_view credential;  // "token", "api_key"
   std::string_view key_id;      // of the API key
-  std::string_view policy;      // what the route's `require` said: "allow", "deny", "would_deny"
-  IpAddress client;             // the address that limits and the log use (behind trusted proxies the forwarded one)
-  std::uint16_t status = 0;     // sent to the client; 499 if it left before; 0 if nothing could be sent
+  PolicyOutcome policy = PolicyOutcome::none;
+  IpAddress client;          // the address that limits and the log use (behind trusted proxies the forwarded one)
+  std::uint16_t status = 0;  // sent to the client; 499 if it left before; 0 if nothing could be sent
   std::optional<ErrorCode> code;
   std::string_view reason;           // Error::reason: for operators only
   std::uint64_t bytes_in = 0;        // of the body

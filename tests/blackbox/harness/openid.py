@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 
 from harness.real_clients import NODE
+from harness.signals import suspend
 
 _FOLDER = pathlib.Path(__file__).resolve().parents[2] / "oidc"
 _PROGRAM = _FOLDER / "provider.mjs"

@@ -1,0 +1,264 @@
+#include "gateway/explain.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <csignal>
+
+#include "access/access_answer.h"
+#include "access/api_key.h"
+#include "access/authenticator.h"
+#include "access/policy.h"
+#include "base/arena.h"
+#include "config/load.h"
+#include "config/snapshot.h"
+#include "gateway/authentication_settings.h"
+#include "gateway/fetch.h"
+#include "gateway/key_source.h"
+#include "http/head.h"
+#include "http/target.h"
+
+namespace lotagate {
+namespace {
+
+constexpr std::size_t kArenaBytes = 16 * 1024;
+
+std::shared_ptr<const config::Snapshot> compile(config::Config config) {
+  // Nothing is forwarded or counted.
+  config::CompileHooks hooks{
+      .resolve = [](const config::Url&) { return std::vector<SocketAddress>(); },
+      .metrics_slot = [](const std::string&, const std::string&) { return std::uint32_t{0}; },
+      .limit_slot = [](const std::string&) { return std::uint32_t{0}; },
+      .health = [](const SocketAddress&) { return std::make_shared<upstream::EndpointHealth>(); }};
+  return config::compile(std::move(config), hooks, nullptr);
+}
+
+std::vector<std::string> list_of(const access::TextList& texts) {
+  std::vector<std::string> out;
+  for (std::string_view text : texts) out.emplace_back(text);
+  return out;
+}
+
+void append(std::vector<std::string>& out, const access::TextList& texts) {
+  for (std::string_view text : texts) out.emplace_back(text);
+}
+
+std::vector<std::string> needs_of(const access::Requirement& requirement, std::string_view method) {
+  std::vector<std::string> needs;
+  const access::MethodRule* rule = requirement.find(method);
+  if (rule == nullptr) {
+    if (!requirement.methods.empty()) return {fmt::format("nothing allows {}", method)};
+    if (requirement.owned) needs.emplace_back("to be the path's {subject}");
+    return needs;
+  }
+  auto add = [&](std::string_view words, const std::vector<std::string>& texts) {
+    if (!texts.empty()) needs.push_back(fmt::format("{} {}", words, fmt::join(texts, ", ")));
+  };
+  if (requirement.owned && rule->owner_or.empty()) needs.emplace_back("to be the path's {subject}");
+  add("to be the path's {subject}, or to hold", rule->owner_or);
+  add(rule->all.size() == 1 ? "permission" : "all permissions of", rule->all);
+  add("any permission of", rule->any);
+  add(rule->roles.size() == 1 ? "role" : "any role of", rule->roles);
+  add(rule->scopes.size() == 1 ? "scope" : "all scopes of", rule->scopes);
+  return needs;
+}
+
+// One walk through the steps; the first error ends it.
+class Walk {
+ public:
+  Walk(const ExplainOptions& options, const config::Snapshot& snapshot)
+      : options_(options), snapshot_(snapshot), arena_(kArenaBytes) {
+    found_.method = options.method;
+  }
+
+  Explanation run() {
+    auto outcome = steps();
+    if (!outcome) found_.refusal = outcome.error();
+    return std::move(found_);
+  }
+
+ private:
+  Result<void> steps() {
+    TRY_VOID(read_request());
+    TRY_VOID(find_route());
+    if (route_->is_public) return {};
+    TRY_VOID(find_caller());
+    return decide();
+  }
+
+  Result<void> read_request() {
+    text_ = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", options_.method, options_.target, options_.host);
+    for (const std::string& header : options_.headers) text_ += header + "\r\n";
+    text_ += "\r\n";
+    const config::Limits& limits = snapshot_.config.limits;
+    http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
+    TRY_VOID(http::parse_request_head(text_, head_limits, head_));
+    TRY(target, http::resolve_target(head_, arena_));
+    target_ = target;
+    found_.path = target.path;
+    return {};
+  }
+
+  Result<void> find_route() {
+    auto header = [this](std::string_view name) { return head_.fields.only_value(name); };
+    match_ = snapshot_.table.match({.host = target_.host, .path = target_.path, .method = head_.method}, header);
+    switch (match_.kind) {
+      case route::RouteMatch::Kind::not_found: return fail(ErrorCode::route_not_found, Origin::downstream, "no route");
+      case route::RouteMatch::Kind::method_not_allowed:
+        found_.notes.push_back(fmt::format("allowed here: {}", match_.allow));
+        return fail(ErrorCode::method_not_allowed, Origin::downstream, "method");
+      case route::RouteMatch::Kind::found: break;
+    }
+    route_ = &snapshot_.routes[match_.index];
+    found_.route = route_->name;
+    found_.service = snapshot_.services[route_->service].name;
+    found_.is_public = route_->is_public;
+    found_.report_only = route_->report_only;
+    found_.needs = needs_of(route_->require, head_.method);
+    for (std::size_t index : route_->limits) found_.limits.push_back(snapshot_.limits[index].name);
+    return {};
+  }
+
+  Result<void> find_caller() {
+    bool uses_key = !options_.api_key.empty() && route_->api_keys;
+    if (uses_key) return find_key();
+    if (options_.token.empty()) {
+      if (!options_.api_key.empty()) found_.notes.emplace_back("the route takes no API keys");
+      return fail(ErrorCode::missing_token, Origin::downstream, "no Authorization");
+    }
+    return find_token();
+  }
+
+  Result<void> find_token() {
+    found_.credential = "token";
+    access::Authenticator authenticator(authentication_settings(snapshot_.config));
+    std::shared_ptr<const access::KeyRing> ring;
+    {
+      KeySource source({.issuers = snapshot_.config.authentication.issuers,
+                        .publish = [&](std::shared_ptr<const access::KeyRing> keys) { ring = std::move(keys); },
+                        .log = [](std::string_view) {},
+                        .constant_keys = secret_keys,
+                        .times = {}});
+      source.start();
+      source.stop();
+      for (const std::string& problem : source.problems()) {
+        if (!problem.empty()) found_.notes.push_back("key set: " + problem);
+      }
+    }
+    authenticator.replace_keys(std::move(ring));
+    TRY(principal, authenticator.authenticate(options_.token, now()));
+    principal_ = principal;
+    found_.subject = principal->subject;
+    found_.issuer = principal->issuer;
+    found_.tenant = principal->tenant;
+    found_.roles = list_of(access::TextList(principal->roles));
+    found_.permissions = list_of(access::TextList(principal->permissions));
+    found_.scopes = list_of(access::TextList(principal->scopes, ' '));
+    if ((route_->issuers >> principal->issuer_index & 1) == 0) {
+      return fail(ErrorCode::invalid_token, Origin::downstream, "issuer_not_accepted");
+    }
+    if (!snapshot_.config.authentication.issuers[principal->issuer_index].user_management) return {};
+    return find_user();
+  }
+
+  Result<void> find_key() {
+    found_.credential = "api_key";
+    if (!access::valid_api_key(options_.api_key)) {
+      return fail(ErrorCode::invalid_token, Origin::downstream, "api_key_malformed");
+    }
+    access::ApiKeyDigest digest(options_.api_key);
+    TRY(answer, ask(access::api_key_path(digest.text())));
+    if (answer.status == 404) {
+      key_ = access::unknown_grant(digest.text());
+    } else {
+      TRY(parsed, access::parse_api_key_answer(answer.body, digest.text()));
+      key_ = std::move(parsed);
+    }
+    access::AccessGrant key = key_.view();
+    found_.key_id = key.key_id;
+    TRY_VOID(access::check_api_key(key, now()));
+    found_.subject = key.subject;
+    found_.key_permissions = list_of(key.permissions);
+    return find_user();
+  }
+
+  Result<void> find_user() {
+    TRY(answer, ask(access::user_access_path(found_.subject)));
+    if (answer.status == 404) {
+      user_ = access::unknown_grant(found_.subject);
+    } else {
+      TRY(parsed, access::parse_access_answer(answer.body, found_.subject));
+      user_ = std::move(parsed);
+    }
+    access::AccessGrant user = user_.view();
+    found_.tenant = user.tenant;
+    found_.plan = user.plan;
+    append(found_.roles, user.roles);
+    append(found_.permissions, user.permissions);
+    return {};
+  }
+
+  // 200 and 404 are answers.
+  Result<FetchAnswer> ask(std::string_view path) {
+    const config::UserManagement& service = *snapshot_.config.user_management;
+    auto unavailable = [&](std::string problem) {
+      found_.notes.push_back(fmt::format("User Management Service at {}: {}", service.url.text, problem));
+      return fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer");
+    };
+    Fetcher fetcher;
+    auto answer = fetcher.get({.url = fmt::format("{}{}", service.url.text, path),
+                               .bearer_token = service.token,
+                               .timeout = service.timeout,
+                               .max_bytes = access::kMaxAccessAnswerBytes});
+    if (!answer) return unavailable(answer.error().text);
+    if (answer->status != 200 && answer->status != 404) {
+      return unavailable(fmt::format("answered with status {}", answer->status));
+    }
+    return *std::move(answer);
+  }
+
+  Result<void> decide() {
+    access::AccessGrant user;
+    if (user_) user = user_.view();
+    access::Standing standing{
+        .subject = found_.subject, .token = principal_ ? &*principal_ : nullptr, .user = user_ ? &user : nullptr};
+    if (key_) standing.key_permissions = key_.view().permissions;
+    if (!target_.path.contains(';')) standing.path_subject = http::decode_segment(match_.subject, arena_);
+    TRY_VOID(access::check_standing(standing));
+    auto allowed = access::authorize(route_->require, head_.method, standing);
+    if (allowed || !route_->report_only) return allowed;
+    found_.would_deny = allowed.error().reason;
+    return {};
+  }
+
+  static WallTime now() { return WallTime(std::chrono::system_clock::now()); }
+
+  const ExplainOptions& options_;
+  const config::Snapshot& snapshot_;
+  Arena arena_;
+  std::string text_;
+  http::RequestHead head_;
+  http::Target target_;
+  route::RouteMatch match_;
+  const config::CompiledRoute* route_ = nullptr;
+  access::PrincipalRef principal_;
+  access::StoredGrant key_;
+  access::StoredGrant user_;
+  Explanation found_;
+};
+
+}  // namespace
+
+std::expected<Explanation, std::vector<std::string>> explain(const ExplainOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // what Fetcher asks for
+  auto config = config::load_config(options.config_file);
+  if (!config) {
+    std::vector<std::string> lines;
+    for (const auto& error : config.error()) lines.push_back(config::to_string(error));
+    return std::unexpected(std::move(lines));
+  }
+  auto snapshot = compile(*std::move(config));
+  return Walk(options, *snapshot).run();
+}
+
+}  // namespace lotagate
