@@ -88,10 +88,9 @@ void SimulatedNetwork::arrive(Arrival& arrival) {
   trace(kNames[static_cast<std::size_t>(arrival.kind)], end, arrival.bytes.size(), arrival.bytes);
   if (connection.stalled) return;
   if (arrival.kind == Kind::syn) return arrive_syn(arrival.connection);
-  if (arrival.kind == Kind::data) {
-    if (!sender.loses_data) arrive_data(arrival.connection, arrival.to, arrival.bytes);
-    return;
-  }
+  // TCP delivers in order: behind lost bytes an end is lost, too, and only a reset is seen.
+  if (sender.loses_data && (arrival.kind == Kind::data || arrival.kind == Kind::fin)) return;
+  if (arrival.kind == Kind::data) return arrive_data(arrival.connection, arrival.to, arrival.bytes);
   if (end.closed || end.dead) return;
   switch (arrival.kind) {
     case Kind::syn:
