@@ -98,6 +98,8 @@ Entry* EchoService::check_head(const PeerHead& head) {
   if (head.count("host") != 1) wrong("without exactly one Host");
   if (head.count("x-request-id") != 1) wrong("without exactly one X-Request-Id");
   if (head.count("authorization") != 0) wrong("with the caller's token");
+  if (head.count("x-api-key") != 0) wrong("with the caller's API key");
+  if (head.count("x-auth-key-id") != (plan.api_key.empty() ? 0u : 1u)) wrong("with another API key's id");
   if ((head.count("upgrade") == 1) != plan.upgrade) wrong("with another Upgrade");
   if (plan.must_not_arrive) wrong("that should have been refused");
   const std::string* subject = head.only("x-auth-subject");

@@ -34,6 +34,7 @@ std::string field_lines(const RequestPlan& plan) {
   }
   if (plan.say_close) out += "Connection: close\r\n";
   if (!plan.token.empty()) out += "Authorization: Bearer " + plan.token + "\r\n";
+  if (!plan.api_key.empty()) out += "X-API-Key: " + plan.api_key + "\r\n";
   return out;
 }
 

@@ -76,7 +76,8 @@ struct RequestPlan {
   bool old_version = false;  // HTTP/1.0
   // Asks for a WebSocket: `body_bytes` follow the head at once, `answer.bytes` the 101 (answer.status says so).
   bool upgrade = false;
-  std::string token = {};  // bearer; empty: none
+  std::string token = {};    // bearer; empty: none
+  std::string api_key = {};  // empty: none
   AnswerPlan answer = {};
   RequestFault fault = RequestFault::none;
   std::string subject = {};      // whom the service is told about; empty: nobody

@@ -166,10 +166,15 @@ void RandomLife::choose_caller(RequestPlan& plan) {
     return;
   }
   std::string user = one_of<const char*>({"user-1", "user-1", "user-2", "user-3", "weak", "disabled", "nobody"});
+  plan.subject = user;
+  plan.must_not_arrive |= plan.route == "/things" && !user.starts_with("user");
+  if (plan.route == "/things" && random_.chance(400)) {
+    plan.api_key = api_key_of(user);
+    return;
+  }
   bool expired = random_.chance(50);
   plan.token = world_.token(user, random_.chance(300) ? 1 : 0, expired ? seconds(-100) : seconds(3600));
-  plan.subject = user;
-  plan.must_not_arrive |= expired || (plan.route == "/things" && !user.starts_with("user"));
+  plan.must_not_arrive |= expired;
 }
 
 AnswerPlan RandomLife::answer() {

@@ -1,8 +1,11 @@
 // Scripted services: what the gateway forwards to. They live on the peers' loop, may die, and may come back.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/simulation/ledger.h"
@@ -64,20 +67,25 @@ class EchoService final : public Server {
   Ledger& ledger_;
 };
 
+// The API key of `subject`; the User Management Service knows those of the users it knows.
+std::string api_key_of(std::string_view subject);
+
 // The User Management Service. `faults_permille` of its answers are late, wrong or missing.
 class UserService final : public Server {
  public:
-  UserService(Reactor& reactor, SocketAddress address, Ledger& ledger, std::uint64_t seed)
-      : Server(reactor, address), ledger_(ledger), random_(seed) {}
+  UserService(Reactor& reactor, SocketAddress address, Ledger& ledger, std::uint64_t seed);
   void set_faults(unsigned permille) { faults_permille_ = permille; }
   std::size_t answers() const { return answers_; }
 
  private:
   Task<void> serve(PeerStream& stream, SocketAddress from) override;
-  Task<void> answer_badly(PeerStream& stream, SocketAddress from, const std::string& subject);
+  // The answer to a look-up, or nothing if it is none.
+  std::optional<std::string> answer_to(const PeerHead& head) const;
+  Task<void> answer_badly(PeerStream& stream, SocketAddress from, const std::string& good_answer);
 
   Ledger& ledger_;
   SeededRandom random_;
+  std::map<std::string, std::string, std::less<>> key_owners_;  // by digest
   unsigned faults_permille_ = 0;
   std::size_t answers_ = 0;
 };

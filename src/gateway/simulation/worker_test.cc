@@ -82,6 +82,27 @@ TEST_F(SimulatedWorker, AsksTheUserManagementServiceOnce) {
   expect_all_well(world);
 }
 
+TEST_F(SimulatedWorker, AsksAboutAnApiKeyAndItsOwnerOnce) {
+  World world({});
+  RequestPlan plan{.route = "/things", .api_key = api_key_of("user-1"), .subject = "user-1"};
+  for (Entry* entry : run(world, {.requests = {plan, plan, plan}})) EXPECT_EQ(entry->status, 200) << entry->code;
+  EXPECT_EQ(world.users().answers(), 2u);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, RefusesWhoMayNotByApiKey) {
+  World world({});
+  auto refused = [](std::string_view subject) {
+    return RequestPlan{.route = "/things", .api_key = api_key_of(subject), .must_not_arrive = true};
+  };
+  std::vector<std::string> codes;
+  for (Entry* entry : run(world, {.requests = {refused("weak"), refused("disabled"), refused("nobody")}})) {
+    codes.push_back(entry->code);
+  }
+  EXPECT_EQ(codes, (std::vector<std::string>{"forbidden", "forbidden", "invalid_token"}));
+  expect_all_well(world);
+}
+
 TEST_F(SimulatedWorker, RefusesWhoMayNot) {
   World world({});
   auto refused = [](std::string route, std::string token) {

@@ -45,6 +45,7 @@ std::vector<config::Route> routes() {
   out[4].max_body = 1024;
   out[5].limits = {0};
   out[7].limits = {1};
+  out[7].api_keys = true;
   out[8].websocket = true;
   out[7].require = {{"GET", {"things:read"}}, {"*", {"things:write"}}};
   return out;
