@@ -14,7 +14,7 @@ from harness.prometheus import parse
 from harness.tokens import bearer
 from harness.wait import eventually
 
-ALGORITHMS = ["RS256", "ES256", "EdDSA"]
+ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 AUDIENCE = "lotabots"
 # The gateway's longest wait after a failure is 30 s.
 RECOVERY = 60

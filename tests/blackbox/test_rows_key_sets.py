@@ -1,6 +1,7 @@
 """Rows K01 to K07: where keys come from when their source is down, slow, hostile or rotates."""
 
 import gzip
+import hmac
 import itertools
 import json
 import threading
@@ -15,7 +16,7 @@ from harness.key_sets import (
     METADATA, KeyServer, SmallIssuer, answer, answer_and_close, document, drop, reset, silent, trickle)
 from harness.problems import expect_problem
 from harness.prometheus import parse
-from harness.tokens import Key, b64url, bearer
+from harness.tokens import Key, b64url, bearer, encode
 from harness.wait import eventually
 
 # What every test may take at most for the gateway to get over a fault: its waits after failures end at 30 s.
@@ -270,6 +271,23 @@ def test_K02_without_keys_nothing_is_open(gateway, backend, key_server, fault):
         keys.listen()
     eventually(lambda: accepted(instance, keys.issuer.mint()), "the keys being fetched", timeout=RECOVERY)
     assert instance.admin("/readyz").status == 200
+
+
+def test_K02_a_shared_secret_needs_no_fetch(gateway, backend, key_server, tmp_path):
+    """It is ready at once beside an issuer with a source, and nothing is ever fetched for it."""
+    secret, issuer, keys = b"s" * 48, SmallIssuer("https://shared.test"), key_server()
+    (tmp_path / "secret").write_bytes(secret + b"\n")
+    section = {"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["HS256"], "secret_file": str(tmp_path / "secret")}
+
+    def mint(key):
+        return encode({"alg": "HS256"}, issuer.claims(), lambda data: hmac.digest(key, data, "sha256"))
+
+    instance = gateway(config(backend(), [section, keys.section()]))
+    assert instance.admin("/readyz").status == 200
+    assert accepted(instance, mint(secret)) and accepted(instance, keys.issuer.mint())
+    for token in (mint(b"x" * 48), issuer.mint()):
+        expect_problem(instance.get("/", bearer(token)), "invalid_token")
+    assert metric(instance, "fetches_total", issuer) == 0 and metric(instance, "last_fetch_successful", issuer) is None
 
 
 # K03: unknown kids
