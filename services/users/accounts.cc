@@ -55,6 +55,12 @@ Account account_of(const Rows& rows) {
           .roles = {}};
 }
 
+#define LG_LIST_ACCOUNTS_BY(condition)                                                                             \
+  "SELECT id, username, tenant, kind, disabled, created_at, revision FROM accounts WHERE " condition               \
+  " AND id > ? AND (? = 1 OR tenant = ?) AND (? = '' OR username_key = ?) AND (? = '' OR kind = ?) "               \
+  "AND (? = -1 OR disabled = ?) AND (? = '' OR EXISTS (SELECT 1 FROM account_roles JOIN roles ON roles.id = role " \
+  "WHERE account = accounts.id AND roles.name = ?)) ORDER BY id LIMIT ?"
+
 // The account as it is now, if the caller may change it.
 Outcome<Account> changeable(Call& call, std::string_view id) {
   TRY_VOID(require(call.caller, "users:write"));
@@ -132,16 +138,13 @@ std::vector<Account> list_accounts(Transaction& transaction, const Authority& ca
   std::string key = username_key(filter.username);
   std::string_view username = key, tenant = filter.tenant, role = filter.role, kind = filter.kind;
   std::int64_t disabled = filter.disabled ? std::int64_t{*filter.disabled} : -1;  // -1: either
+  if (tenant.empty() && !caller.is_admin) tenant = caller.tenant;
   std::vector<Account> accounts;
   {
-    Rows rows = transaction.query(
-        "SELECT id, username, tenant, kind, disabled, created_at, revision FROM accounts "
-        "WHERE id > ? AND (? = 1 OR tenant = ?) AND (? = '' OR tenant = ?) AND (? = '' OR username_key = ?) "
-        "AND (? = '' OR kind = ?) AND (? = -1 OR disabled = ?) "
-        "AND (? = '' OR EXISTS (SELECT 1 FROM account_roles JOIN roles ON roles.id = role "
-        "WHERE account = accounts.id AND roles.name = ?)) ORDER BY id LIMIT ?",
-        {after, std::int64_t{caller.is_admin}, std::string_view(caller.tenant), tenant, tenant, username, username,
-         kind, kind, disabled, disabled, role, role, limit});
+    // A tenant's accounts are found by its index, however many others there are.
+    Rows rows = transaction.query(tenant.empty() ? LG_LIST_ACCOUNTS_BY("? = ''") : LG_LIST_ACCOUNTS_BY("tenant = ?"),
+                                  {tenant, after, std::int64_t{caller.is_admin}, std::string_view(caller.tenant),
+                                   username, username, kind, kind, disabled, disabled, role, role, limit});
     while (rows.next()) accounts.push_back(account_of(rows));
   }
   for (Account& account : accounts) account.roles = role_names(transaction, account.id);
