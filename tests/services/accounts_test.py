@@ -1,5 +1,7 @@
 """Accounts over the API that the gateway protects: making, listing, changing and removing them."""
 
+import concurrent.futures
+
 import pytest
 from administration import PASSWORD, Member, Organisation, admin, fresh, made
 from reference_services import identity
@@ -220,6 +222,47 @@ def test_only_an_admin_makes_or_changes_admins(users):
     for method, body in (("PATCH", {"disabled": True}), ("PATCH", {"roles": []}), ("DELETE", None)):
         assert manager.call(method, deputy, body).json["code"] == "admins_only"
     assert users.as_admin("DELETE", deputy).status == 204
+
+
+def at_once(*calls):
+    """The answers of calls that are under way together."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def test_two_admins_cannot_remove_each_other_at_once(users):
+    first = Member(users, made(create(users, fresh("first"), roles=["admin"])))
+    second = Member(users, made(create(users, fresh("second"), roles=["admin"])))
+    path = "/api/v1/users/{}".format
+    demo = path(users.account_id("admin"))
+    assert first.call("PATCH", demo, {"disabled": True}).status == 200
+    for _ in range(5):
+        answers = at_once(lambda: first.call("PATCH", path(second.id), {"disabled": True}),
+                          lambda: second.call("PATCH", path(first.id), {"disabled": True}))
+        # The later one finds that it is the last, or is disabled itself by then.
+        assert sorted(answer.status for answer in answers) in ([200, 403], [200, 409]), [one.body for one in answers]
+        left, gone = (first, second) if answers[0].status == 200 else (second, first)
+        assert left.call("PATCH", path(gone.id), {"disabled": False}).status == 200
+    assert first.call("PATCH", demo, {"disabled": False}).status == 200
+    for one in (first, second):
+        assert users.as_admin("DELETE", path(one.id)).status == 204
+
+
+def test_one_of_many_gets_a_username(users):
+    name = fresh("wanted")
+    body = {"username": name, "kind": "service", "roles": []}
+    boss = admin(users)
+    answers = at_once(*[lambda: boss.call("POST", "/api/v1/users", body)] * 8)
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 7
+
+
+def test_one_of_many_changes_the_revision_that_all_read(users):
+    member = Organisation(users).member()
+    path = f"/api/v1/users/{member.id}"
+    boss = admin(users)
+    tag = boss.call("GET", path).headers["ETag"]
+    calls = [lambda name=name: boss.call("PATCH", path, {"username": name}, If_Match=tag) for name in map(fresh, ["n"] * 8)]
+    assert sorted(answer.status for answer in at_once(*calls)) == [200] + [412] * 7
 
 
 def test_the_last_admin_stays(users):

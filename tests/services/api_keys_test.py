@@ -1,5 +1,6 @@
 """API keys: shown once, kept as a digest, bounded by their owner and by themselves, told to the gateways."""
 
+import concurrent.futures
 import hashlib
 import re
 import time
@@ -91,6 +92,15 @@ def test_an_account_has_at_most_fifty(users, organisation):
     assert answer.status == 409 and answer.json["code"] == "too_many_api_keys"
     assert member.call("DELETE", f"{keys_of(member)}/{keys[0]['id']}").status == 204
     assert member.call("POST", keys_of(member), {"name": "one more"}).status == 201
+
+
+def test_many_at_once_do_not_make_one_too_many(users, organisation):
+    member = organisation.member()
+    for _ in range(46):
+        new_key(member)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: member.call("POST", keys_of(member), {"name": "x"}), range(8)))
+    assert sorted(answer.status for answer in answers) == [201] * 4 + [409] * 4
 
 
 def test_a_key_may_expire(users, organisation):
