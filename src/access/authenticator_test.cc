@@ -37,9 +37,10 @@ class AuthenticatorTest : public ::testing::Test {
   }
   void use_default_keys() { use_keys(keys_of({&ec_}), 1, keys_of({&ed_}), 1); }
 
-  std::string_view verdict(std::string_view token, WallTime now = kNow) {
+  // The subject, or why not. A copy: an uncached principal does not outlive this call.
+  std::string verdict(std::string_view token, WallTime now = kNow) {
     auto principal = authenticator_.authenticate(token, now);
-    return principal ? std::string_view((*principal)->subject) : principal.error().reason;
+    return principal ? std::string((*principal)->subject) : std::string(principal.error().reason);
   }
 
   TestSigner ec_{Algorithm::ES256, "k"};
