@@ -424,7 +424,7 @@ def test_U03_a_deleted_user_is_out_and_a_created_one_in_within_a_second(start, u
         assert time_until(client, fields, ums.change("alice", **READER), 200) < IN_FORCE
 
 
-def test_U03_an_ended_session_is_out_within_a_second(start, ums, issuer):
+def test_U03_J19_an_ended_session_is_out_within_a_second(start, ums, issuer):
     """Its access token goes on to be valid; other sessions of the user are not touched."""
     ums.add("alice", **READER)
     instance = start(fresh_for="1h")
@@ -436,6 +436,30 @@ def test_U03_an_ended_session_is_out_within_a_second(start, ums, issuer):
         assert time_until(client, ended, changed, 401) < IN_FORCE
         assert client.get("/models", other).status == 200
         assert client.get("/any", ended).status == 401
+
+
+def test_J19_an_ended_session_stays_ended_while_the_service_is_down(start, ums, issuer):
+    ums.add("alice", revoked_sessions=["session-1"], **READER)
+    instance = start(fresh_for="1ms")
+    with instance.client() as client:
+        assert client.get("/models", bearer(issuer.mint("alice", "EdDSA", sid="session-2"))).status == 200
+        ums.set_mode("drop")
+        for serial in range(5):  # tokens nobody has seen before
+            token = issuer.mint("alice", "EdDSA", sid="session-1", jti=f"{serial}")
+            assert client.get("/models", bearer(token)).status == 401
+
+
+@pytest.mark.parametrize("claims", [{}, {"jti": "session-1"}, {"sid": "session-2"}], ids=["no sid", "a jti", "another sid"])
+def test_J19_what_names_no_ended_session_is_good_until_it_expires(start, ums, issuer, claims):
+    """The documented limit: there is no list of single tokens, hence access tokens that live for minutes."""
+    ums.add("alice", revoked_sessions=["session-1"], **READER)
+    assert start().get("/models", bearer(issuer.mint("alice", "EdDSA", **claims))).status == 200
+
+
+@pytest.mark.parametrize("sid", ["", 7, ["session-1"], "x" * 129, "session\n"], ids=repr)
+def test_J19_a_session_that_cannot_be_compared_refuses_the_token(start, ums, issuer, sid):
+    ums.add("alice", revoked_sessions=["session-1"], **READER)
+    assert start().get("/models", bearer(issuer.mint("alice", "EdDSA", sid=sid))).status == 401
 
 
 KEY_DENIALS = {

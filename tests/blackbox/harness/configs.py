@@ -36,5 +36,5 @@ def service(url, **timeouts):
 
 def authentication(issuer, jwks, **more):
     """The `authentication` section for one issuer; `jwks` is {"file": ...} or {"url": ...}."""
-    entry = {"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["RS256", "ES256", "EdDSA"], "jwks": jwks}
+    entry = {"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": list(issuer.keys), "jwks": jwks}
     return {"clock_skew": "30s", "issuers": [entry], **more}
