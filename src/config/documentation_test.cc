@@ -46,12 +46,13 @@ TEST(Documentation, ItsCompleteExamplesLoad) {
   EXPECT_GT(loaded, 0);
 }
 
-// Examples name a token file that the reference platform makes at its first start, so they are loaded from a copy of
-// the tree with such a file.
+// Examples name files that the reference platform makes at its first start, or their reader, so they are loaded from a
+// copy of the tree with such files.
 TEST(Examples, AllLoad) {
   TestFolder folder;
   std::filesystem::copy(kRoot / "examples", folder.path("examples"), std::filesystem::copy_options::recursive);
   folder.write("var/users/service-token", "secret\n");
+  folder.write("var/shared-secret", std::string(64, 's'));
   int loaded = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path("examples"))) {
     if (entry.path().extension() != ".yaml") continue;
