@@ -15,7 +15,9 @@ Response problem_response(const Problem& problem) {
       .member("code", problem.code)
       .end_object();
   Response response{.status = problem.status, .body = json.take(), .content_type = "application/problem+json"};
-  if (problem.status == 503) response.headers.emplace_back("Retry-After", "1");
+  auto retry_after = problem.retry_after.count();
+  if (retry_after == 0 && problem.status == 503) retry_after = 1;
+  if (retry_after > 0) response.headers.emplace_back("Retry-After", std::to_string(retry_after));
   return response;
 }
 

@@ -1,6 +1,7 @@
 #include "users/access.h"
 
 #include "users/authority.h"
+#include "users/sessions.h"
 
 namespace lotagate::users {
 namespace {
@@ -38,6 +39,7 @@ std::optional<Access> access_of(Transaction& transaction, std::string_view subje
   }
   access.roles = gateway_roles(transaction, subject);
   access.permissions = permissions_of(transaction, subject);
+  access.revoked_sessions = revoked_sessions(transaction, subject);
   return access;
 }
 

@@ -20,6 +20,7 @@ struct Access {
   std::vector<std::string> permissions;  // of all roles, each once
   std::int64_t revision = 0;             // of the change feed; the answer reflects every change up to it
   bool disabled = false;                 // the account is, or its tenant is suspended
+  std::vector<std::string> revoked_sessions;
 };
 
 // Nothing for an unknown subject.

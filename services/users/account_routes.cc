@@ -6,6 +6,7 @@
 #include "users/accounts.h"
 #include "users/inputs.h"
 #include "users/pages.h"
+#include "users/password_rules.h"
 #include "users/routes.h"
 
 namespace lotagate::users {
@@ -17,9 +18,6 @@ using services::Outcome;
 using services::refuse;
 using services::Request;
 using services::Response;
-
-constexpr std::size_t kMinPasswordBytes = 8;  // NIST SP 800-63B
-constexpr std::size_t kMaxPasswordBytes = 256;
 
 void write_account(JsonWriter& json, const Account& account) {
   json.begin_object()
@@ -104,17 +102,14 @@ struct WantedAccount {
   std::optional<std::string> tenant;  // absent: the caller's
 };
 
-Outcome<std::string> read_password(const JsonBody& body, std::string_view kind) {
+Outcome<std::string> read_password(const JsonBody& body, std::string_view kind, std::string_view username) {
   TRY(password, body.optional<std::string_view>("password"));
   if (kind == kService) {
     if (!password) return std::string();
     return refuse(422, "password_not_allowed", "A service has API keys in place of a password.");
   }
   if (!password) return refuse(400, "missing_member", "`password` is missing; it must be a string.");
-  if (password->size() < kMinPasswordBytes || password->size() > kMaxPasswordBytes) {
-    return refuse(422, "invalid_password",
-                  fmt::format("A password has {} to {} bytes.", kMinPasswordBytes, kMaxPasswordBytes));
-  }
+  TRY_VOID(check_new_password(*password, username));
   return std::string(*password);
 }
 
@@ -123,7 +118,7 @@ Outcome<WantedAccount> read_wanted(const Request& request) {
   TRY(wanted_name, body.required<std::string_view>("username"));
   TRY(username, valid_username(wanted_name));
   TRY(kind, read_choice(body, "kind", {kPerson, kService}));
-  TRY(password, read_password(body, kind.value_or(std::string(kPerson))));
+  TRY(password, read_password(body, kind.value_or(std::string(kPerson)), username));
   TRY(tenant, body.optional<std::string_view>("tenant"));
   TRY(roles, read_role_names(body));
   if (!roles) return refuse(400, "missing_member", "`roles` is missing; it must be an array.");

@@ -24,13 +24,6 @@ using services::refuse;
 using services::Rows;
 using services::Transaction;
 
-// Two usernames must differ in more than case; both are ASCII.
-std::string username_key(std::string_view username) {
-  std::string key(username);
-  std::ranges::transform(key, key.begin(), ascii_lower);
-  return key;
-}
-
 bool has_admin_role(const Account& account) {
   return std::ranges::find(account.roles, kAdminRole) != account.roles.end();
 }
@@ -107,6 +100,12 @@ Outcome<void> set_roles(Call& call, Account& account, const std::vector<std::str
 }
 
 }  // namespace
+
+std::string username_key(std::string_view username) {
+  std::string key(username);
+  std::ranges::transform(key, key.begin(), ascii_lower);
+  return key;
+}
 
 std::optional<Credentials> AccountStore::credentials(std::string_view username) {
   std::string key = username_key(username);

@@ -59,6 +59,9 @@ struct Credentials {
   bool disabled = false;  // the account, or its tenant is suspended
 };
 
+// What two usernames must differ in: they are ASCII, and case does not count.
+std::string username_key(std::string_view username);
+
 class AccountStore {
  public:
   explicit AccountStore(services::Database& database) : database_(database) {}

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "common/identity.h"
+#include "common/printable.h"
 #include "common/secrets.h"
 #include "users/authority.h"
 
@@ -17,13 +18,6 @@ using services::Transaction;
 
 constexpr std::size_t kMaxRequestIdBytes = 128;
 constexpr std::size_t kMaxClientBytes = 256;
-
-// The gateway writes these fields, but a log should not depend on that.
-std::string printable(std::string_view text) {
-  std::string kept(text);
-  std::ranges::replace_if(kept, [](char c) { return c < ' ' || c > '~'; }, '?');
-  return kept;
-}
 
 // The columns in the order of entry_of().
 #define LG_AUDIT_COLUMNS \
@@ -88,8 +82,8 @@ AuditEntry audit_entry(const services::Request& request) {
   AuditEntry entry;
   entry.actor = std::move(caller.subject);
   entry.actor_key = std::move(caller.key_id);
-  entry.request_id = printable(request.header("X-Request-Id").substr(0, kMaxRequestIdBytes));
-  entry.client = printable(client);
+  entry.request_id = services::printable(request.header("X-Request-Id"), kMaxRequestIdBytes);
+  entry.client = services::printable(client, kMaxClientBytes);
   return entry;
 }
 

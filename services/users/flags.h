@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/main.h"
 #include "users/key_store.h"
+#include "users/logins.h"
 
 namespace lotagate::users {
 
@@ -22,6 +24,9 @@ struct Flags {
   std::string master_key_file;
   std::string signing_algorithm = "RS256";
   std::chrono::milliseconds token_ttl = std::chrono::minutes(15);
+  std::chrono::milliseconds session_idle = std::chrono::days(30);
+  std::chrono::milliseconds session_life = std::chrono::days(90);
+  std::vector<std::string> trusted_proxies;
   std::chrono::milliseconds key_rotation = std::chrono::days(30);
   std::chrono::milliseconds key_grace = std::chrono::minutes(1);
   bool seed = false;
@@ -32,6 +37,7 @@ struct Flags {
   std::string database_location() const;
   std::string master_key_path() const;
   KeyStore::Options key_options() const;
+  Logins::Options login_options() const;
 };
 
 void add_flags(CLI::App& app, Flags& flags);

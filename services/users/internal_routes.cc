@@ -33,7 +33,9 @@ Outcome<Response> show_access(const Request& request, services::Database& databa
   JsonWriter json;
   json.begin_object().member("subject", access->subject).member("tenant", access->tenant).member("plan", access->plan);
   json.key("roles").array(access->roles).key("permissions").array(access->permissions);
-  json.member("revision", access->revision).member("disabled", access->disabled).end_object();
+  json.member("revision", access->revision).member("disabled", access->disabled);
+  if (!access->revoked_sessions.empty()) json.key("revoked_sessions").array(access->revoked_sessions);
+  json.end_object();
   return services::json_response(200, json.take());
 }
 

@@ -9,6 +9,7 @@
 #include "common/secrets.h"
 #include "common/startup_error.h"
 #include "users/flags.h"
+#include "users/housekeeping.h"
 #include "users/routes.h"
 #include "users/schema.h"
 #include "users/seed.h"
@@ -45,16 +46,19 @@ void run(const Flags& flags) {
   std::string service_token = load_or_create_service_token(flags.service_token_file);
   services::Database database({.location = flags.database_location()}, kMigrations);
   ChangeFeed changes(database);
-  AccountStore accounts(database);
   Operations operations(database, changes);
   PasswordHasher hasher;
   KeyStore keys(database, MasterKey::load_or_create(flags.master_key_path()), flags.key_options());
   auto token_life = std::chrono::floor<std::chrono::seconds>(flags.token_ttl);
   TokenIssuer issuer({flags.issuer, flags.audience, token_life}, keys);
   if (flags.seed) seed_demo_accounts(operations, hasher, flags.data + "/demo-accounts.json");
+  Logins logins(database, changes, hasher, issuer, flags.login_options());
+  Housekeeping housekeeping(database);
 
-  add_login_routes(server.router(), accounts, hasher, issuer);
   add_openapi_routes(server.router());
+  add_login_routes(server.router(), logins);
+  add_key_documents(server.router(), issuer);
+  add_session_routes(server.router(), operations);
   add_account_routes(server.router(), operations, hasher);
   add_api_key_routes(server.router(), operations);
   add_role_routes(server.router(), operations);

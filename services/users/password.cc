@@ -123,4 +123,9 @@ Outcome<bool> PasswordHasher::verify(std::string_view password, std::string_view
   return services::secrets_equal(scrypt(password, expected.salt, expected.cost), expected.hash);
 }
 
+bool PasswordHasher::is_cheap(std::string_view stored) {
+  auto work = [](const Cost& cost) { return (std::uint64_t{1} << cost.log2_n) * cost.r * cost.p; };
+  return work(from_text(stored).cost) < work(kCost);
+}
+
 }  // namespace lotagate::users

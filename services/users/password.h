@@ -21,6 +21,9 @@ class PasswordHasher {
   // Does the same work whether the password fits or not.
   services::Outcome<bool> verify(std::string_view password, std::string_view stored);
 
+  // Whether a hash was made with less work than new ones are.
+  static bool is_cheap(std::string_view stored);
+
   // A hash that no password fits and that costs as much to check as a real one, for users that do not exist.
   const std::string& unmatchable() const { return unmatchable_; }
 

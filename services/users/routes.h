@@ -5,19 +5,23 @@
 
 #include "common/router.h"
 #include "users/accounts.h"
+#include "users/key_store.h"
+#include "users/logins.h"
 #include "users/operations.h"
 #include "users/password.h"
 #include "users/token_issuer.h"
 
 namespace lotagate::users {
 
-// POST /api/v1/users/login, GET /.well-known/jwks.json, GET /.well-known/openid-configuration: for everybody.
-void add_login_routes(services::Router& router, AccountStore& accounts, PasswordHasher& hasher,
-                      const TokenIssuer& issuer);
+// POST /api/v1/users/{login,refresh,logout}: for everybody.
+void add_login_routes(services::Router& router, Logins& logins);
+// /.well-known/jwks.json, /.well-known/openid-configuration: for everybody.
+void add_key_documents(services::Router& router, const TokenIssuer& issuer);
 
 // The administration, for callers whom the gateway has authenticated. docs/users-api.yaml describes the paths.
 void add_account_routes(services::Router& router, const Operations& operations, PasswordHasher& hasher);  // users
 void add_api_key_routes(services::Router& router, const Operations& operations);  // users/{}/api-keys
+void add_session_routes(services::Router& router, const Operations& operations);  // users/{}/sessions
 void add_role_routes(services::Router& router, const Operations& operations);     // roles, permissions
 void add_tenant_routes(services::Router& router, const Operations& operations);   // tenants
 void add_audit_routes(services::Router& router, const Operations& operations);    // audit

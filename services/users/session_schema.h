@@ -8,8 +8,8 @@ namespace lotagate::users {
 // Digests are SHA-256 in hexadecimal. Times are seconds since 1970, but those of signing keys, whose schedule is also
 // tested with lives of a second, are milliseconds.
 //
-// A session is live while `ended_at` is NULL and its time is not over. Its row stays until the last access token that
-// it got has expired (`access_until`).
+// A session is live while `ended_at` is NULL and `idle_until`, which never lies beyond `expires_at`, is not over. The
+// row of an ended one stays until the last access token that it got has expired (`access_until`).
 inline constexpr std::string_view kSessionTables = R"sql(
 CREATE TABLE sessions (
   id TEXT PRIMARY KEY,
@@ -26,7 +26,7 @@ CREATE TABLE sessions (
   user_agent TEXT NOT NULL
 );
 CREATE INDEX sessions_by_account ON sessions (account, created_at);
-CREATE INDEX sessions_by_ending ON sessions (access_until);
+CREATE INDEX sessions_by_time ON sessions (idle_until);
 
 CREATE TABLE login_failures (
   who TEXT PRIMARY KEY,

@@ -137,10 +137,29 @@ class Belongings:
 
     def ids(self, operation):
         made_here = {kind: getattr(self, kind) for kind in operation.kinds}
+        if operation.id in ("listSessions", "endSessions", "endSession"):
+            assert self.login
+            made_here["user"] = self.person.id
         if operation.id == "deleteTenant":
             made_here["tenant"] = made(self.users.as_admin("POST", "/api/v1/tenants", {
                 "id": fresh("empty"), "plan": "free"}))["id"]
         return made_here
+
+    @functools.cached_property
+    def person(self):
+        """Who has a password: hashing it takes time, so only what needs one has one."""
+        return self.organisation.member("viewer", kind="person")
+
+    @functools.cached_property
+    def login(self):
+        answer = self.users.login(self.person.account["username"], PASSWORD)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    @functools.cached_property
+    def session(self):
+        assert self.login
+        return self.person.call("GET", f"/api/v1/users/{self.person.id}/sessions").json["sessions"][0]["id"]
 
     @functools.cached_property
     def tenant(self):
@@ -167,5 +186,7 @@ class Belongings:
         """A body for the operation, with what only this tenant knows."""
         body = operation.body()
         if operation.id == "login":
-            body = {"username": self.organisation.member(kind="person").account["username"], "password": PASSWORD}
+            body = {"username": self.person.account["username"], "password": PASSWORD}
+        if operation.id in ("refresh", "logout"):
+            body = {"refresh_token": self.login["refresh_token"]}
         return body

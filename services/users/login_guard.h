@@ -1,0 +1,44 @@
+// What slows down guessing passwords: after too many failures, an account and a client's address have to wait, twice as
+// long each time. Kept in the database, so it holds for all instances together and over a restart.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/database.h"
+#include "common/problem.h"
+
+namespace lotagate::users {
+
+// Who tries. The account need not exist: an unknown one is counted alike, or the difference would tell.
+struct LoginAttempt {
+  std::string account;  // the key of its username
+  std::string address;  // what address_group() says; empty: unknown, and then not counted
+};
+
+class LoginGuard {
+ public:
+  explicit LoginGuard(services::Database& database) : database_(database) {}
+
+  // Counts the attempt as a failure before its password is looked at, so that many at once are no more guesses than one
+  // after the other. 429 `too_many_attempts` for one that comes too early, which is not counted. Otherwise returns how
+  // long the account now has to wait, if this is one failure too many.
+  services::Outcome<std::chrono::seconds> admit(const LoginAttempt& attempt);
+
+  // The password was right: the account begins anew, and the address gets this one attempt back. Its other failures
+  // stay, or whoever has one account could use it to guess another's password.
+  static void succeed(services::Transaction& transaction, const LoginAttempt& attempt);
+
+  // The password was not looked at after all.
+  void forget(const LoginAttempt& attempt);
+
+  // Removes what no longer counts.
+  static void tidy(services::Transaction& transaction);
+
+ private:
+  services::Database& database_;
+};
+
+}  // namespace lotagate::users
