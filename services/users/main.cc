@@ -59,6 +59,7 @@ void run(const Flags& flags) {
   add_login_routes(server.router(), logins);
   add_key_documents(server.router(), issuer);
   add_session_routes(server.router(), operations);
+  add_password_routes(server.router(), operations, logins, hasher);
   add_account_routes(server.router(), operations, hasher);
   add_api_key_routes(server.router(), operations);
   add_role_routes(server.router(), operations);

@@ -52,15 +52,6 @@ void write_permissions(Transaction& transaction, std::string_view role, const st
   }
 }
 
-Outcome<void> may_give(const Authority& caller, const std::vector<std::string>& permissions) {
-  for (const std::string& permission : permissions) {
-    if (caller.holds(permission)) continue;
-    return refuse(403, "escalation",
-                  fmt::format("You do not hold the permission `{}`, so you cannot give it.", permission));
-  }
-  return {};
-}
-
 // The role as it is now, if the caller may change it.
 Outcome<Role> changeable(Call& call, std::string_view id) {
   TRY_VOID(require(call.caller, "roles:write"));
@@ -116,6 +107,15 @@ std::vector<Role> list_roles(Transaction& transaction, const Authority& caller, 
   }
   for (Role& role : roles) read_permissions(transaction, role);
   return roles;
+}
+
+Outcome<void> may_give(const Authority& caller, const std::vector<std::string>& permissions) {
+  for (const std::string& permission : permissions) {
+    if (caller.holds(permission)) continue;
+    return refuse(403, "escalation",
+                  fmt::format("You do not hold the permission `{}`, so you cannot give it.", permission));
+  }
+  return {};
 }
 
 Outcome<void> may_grant(const Authority& caller, const Role& role) {

@@ -48,7 +48,9 @@ std::optional<Role> role_called(services::Transaction& transaction, std::string_
 std::vector<Role> list_roles(services::Transaction& transaction, const Authority& caller, std::string_view tenant,
                              std::string_view after, std::int64_t limit);
 
-// Whether the caller may give the role to somebody: nobody gives what he does not hold himself. 403.
+// Nobody gives what he does not hold himself: 403 unless the caller holds all of these.
+services::Outcome<void> may_give(const Authority& caller, const std::vector<std::string>& permissions);
+// Whether the caller may give the role to somebody. 403.
 services::Outcome<void> may_grant(const Authority& caller, const Role& role);
 
 // Problems: 403, 409 for a taken name or too many roles, 422 for an unknown tenant.

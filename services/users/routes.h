@@ -22,9 +22,11 @@ void add_key_documents(services::Router& router, const TokenIssuer& issuer);
 void add_account_routes(services::Router& router, const Operations& operations, PasswordHasher& hasher);  // users
 void add_api_key_routes(services::Router& router, const Operations& operations);  // users/{}/api-keys
 void add_session_routes(services::Router& router, const Operations& operations);  // users/{}/sessions
-void add_role_routes(services::Router& router, const Operations& operations);     // roles, permissions
-void add_tenant_routes(services::Router& router, const Operations& operations);   // tenants
-void add_audit_routes(services::Router& router, const Operations& operations);    // audit
+void add_password_routes(services::Router& router, const Operations& operations, Logins& logins,
+                         PasswordHasher& hasher);                                // users/{}/password
+void add_role_routes(services::Router& router, const Operations& operations);    // roles, permissions
+void add_tenant_routes(services::Router& router, const Operations& operations);  // tenants
+void add_audit_routes(services::Router& router, const Operations& operations);   // audit
 
 // GET /api/v1/users/openapi.json and .yaml: docs/users-api.yaml as it was when this was built. Before the account
 // routes, whose {} would match them. Throws StartupError for a document that is not YAML.

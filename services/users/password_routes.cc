@@ -1,0 +1,117 @@
+#include <algorithm>
+
+#include "base/result.h"
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "users/password_rules.h"
+#include "users/roles.h"
+#include "users/routes.h"
+#include "users/schema.h"
+
+namespace lotagate::users {
+namespace {
+
+using services::JsonBody;
+using services::Outcome;
+using services::refuse;
+using services::Request;
+using services::Response;
+
+// Whose password is to change, as far as the caller may change it.
+struct Change {
+  Account account;
+  bool own = false;
+};
+
+Outcome<Change> allowed_change(Call& call) {
+  auto id = call.request.captures[0];
+  bool own = id == call.caller.subject;
+  // A key that leaked must not become the account itself.
+  if (own && call.caller.key_permissions)
+    return refuse(403, "forbidden", "An API key changes no password of its user.");
+  if (!own) TRY_VOID(require(call.caller, "users:write"));
+  auto account = find_account(call.transaction, id, call.caller);
+  if (!account) return refuse(404, "unknown_user", "There is no such user.");
+  bool admin = std::ranges::find(account->roles, kAdminRole) != account->roles.end();
+  if (admin && !own) TRY_VOID(require_admin(call.caller));
+  // Who sets a password can be that account.
+  if (!own) TRY_VOID(may_give(call.caller, permissions_of(call.transaction, account->id)));
+  if (account->kind != kPerson) return refuse(422, "password_not_allowed", "A service has API keys, and no password.");
+  return Change{.account = std::move(*account), .own = own};
+}
+
+class PasswordChange {
+ public:
+  PasswordChange(const Operations& operations, Logins& logins, PasswordHasher& hasher)
+      : operations_(operations), logins_(logins), hasher_(hasher) {}
+
+  Outcome<Response> answer(const Request& request) const {
+    TRY(body, JsonBody::parse(request.body, {"current_password", "new_password"}));
+    TRY(current, body.optional<std::string_view>("current_password"));
+    TRY(wanted, body.required<std::string_view>("new_password"));
+    TRY(change, look_up(request));
+    TRY_VOID(check_new_password(wanted, change.account.username));
+    std::optional<Credentials> credentials;
+    if (change.own) {
+      TRY(checked, check_current(request, change.account, current));
+      credentials = std::move(checked);
+    }
+    // Hashing takes longer than all the rest, so it is done outside of the transaction.
+    TRY(hash, hasher_.hash(wanted));
+    return operations_.change(request, [&](Call& call) { return store(call, hash, credentials); });
+  }
+
+ private:
+  Outcome<Change> look_up(const Request& request) const {
+    std::optional<Change> found;
+    TRY_VOID(operations_.read(request, [&](Call& call) -> Outcome<Response> {
+      TRY(change, allowed_change(call));
+      found = std::move(change);
+      return Response{};
+    }));
+    return std::move(*found);
+  }
+
+  Outcome<Credentials> check_current(const Request& request, const Account& account,
+                                     std::optional<std::string_view> current) const {
+    if (!current) return refuse(400, "missing_member", "`current_password` is missing; it must be a string.");
+    auto credentials = logins_.check(request, account.username, *current);
+    // 401 would tell a client that its token is no good.
+    if (!credentials && credentials.error().status == 401) {
+      return refuse(403, "wrong_password", "The current password is wrong.");
+    }
+    return credentials;
+  }
+
+  // `checked`: the credentials that the caller has just shown, if it is his own password.
+  Outcome<Response> store(Call& call, const std::string& hash, const std::optional<Credentials>& checked) const {
+    TRY(change, allowed_change(call));
+    const Account& account = change.account;
+    call.transaction.run("UPDATE accounts SET password_hash = ? WHERE id = ?",
+                         {std::string_view(hash), std::string_view(account.id)});
+    // The session in which it was changed goes on, if the gateway says which that is.
+    auto here = change.own ? call.request.header(kSessionHeader) : std::string_view();
+    std::int64_t ended = end_sessions(call.transaction, call.changes, account.id, here);
+    if (checked) logins_.forget_failures(call.transaction, call.request, account.username);
+    services::JsonWriter detail;
+    detail.begin_object().member("by_itself", change.own).member("sessions", ended).end_object();
+    audit(call, {"account", account.id, account.tenant}, "change_password", detail.take());
+    return services::json_response(204, {});
+  }
+
+  const Operations& operations_;
+  Logins& logins_;
+  PasswordHasher& hasher_;
+};
+
+}  // namespace
+
+void add_password_routes(services::Router& router, const Operations& operations, Logins& logins,
+                         PasswordHasher& hasher) {
+  router.add("PUT", "/api/v1/users/{}/password",
+             services::answering([change = PasswordChange(operations, logins, hasher)](const Request& request) {
+               return change.answer(request);
+             }));
+}
+
+}  // namespace lotagate::users
