@@ -8,7 +8,7 @@ from harness import configs
 from harness.examples import ROOT, Example
 from harness.gateway import run_command
 from harness.prometheus import parse
-from harness.tokens import Issuer, Key
+from harness.tokens import Issuer, Key, bearer
 
 DOCUMENT = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
 
@@ -53,7 +53,7 @@ NUMBERS = [
     ("src/config/config.h", "fresh_for = seconds(5)", "`fresh_for` (5 s)"),
     ("src/config/config.h", "stale_for = std::chrono::minutes(10)", "`stale_for` (10 m 5 s)"),
     ("src/config/config.h", "timeout = seconds(2)", "`timeout` (2 s)"),
-    ("src/access/role_directory.h", "unknown_for{5000}", "is remembered for 5 s at most"),
+    ("src/access/role_directory.h", "unknown_for{5000}", "is remembered as such for 5 s at most"),
     ("src/access/role_directory.h", "retry_after{500}", "asked again after 0.5 s"),
     ("src/access/circuit_breaker.h", "failures = 5;", "five failures in a row"),
     ("src/access/circuit_breaker.h", "first_pause{1000}", "single probes 1 s to 10 s apart"),
@@ -86,3 +86,35 @@ def test_every_metric_that_is_named_exists(gateway, backend, issuer, jwks, ums, 
     names = set(re.findall(r"\blotagate_\w+", DOCUMENT))
     # A family without samples yet has its TYPE.
     assert names and names <= set(parse(instance.admin("/metrics").body.decode()).types)
+
+
+# What services get
+
+
+def test_the_headers_of_services(gateway, backend, issuer, jwks, ums, tmp_path):
+    server, api_key = backend(), "lgk_" + "k" * 43
+    ums.add("me:alice", roles=["viewer", "trainer"], tenant="acme")
+    ums.add_key(api_key, "me:alice")
+    authentication = configs.authentication(issuer, jwks, api_keys={})
+    authentication["issuers"][0] |= {"subject_prefix": "me:", "roles_claim": "roles", "claims_to_headers": {"email": "X-User-Email"}}
+    instance = gateway(configs.base(
+        {"backend": server.url}, [{"path": "/", "service": "backend", "api_keys": True},
+                                  {"path": "/public", "service": "backend", "public": True}],
+        authentication=authentication, authorization={"user_management": ums.write_token(tmp_path)}))
+    token = bearer(issuer.mint("alice", roles=["viewer"], tenant="other", email="a@example.com"))
+    claimed = [("X-Auth-Subject", "root"), ("X_Auth_Roles", "admin"), ("X-Consumer-Name", "root")]
+
+    def identity(target, fields):
+        seen = len(server.requests)
+        assert instance.get(target, fields + claimed).status == 200
+        return {name: value for name, value in server.requests[seen].fields
+                if name.lower().replace("_", "-").startswith(("x-auth-", "x-user-", "x-consumer-"))}
+
+    known = {"X-Auth-Subject": "me:alice", "X-Auth-Tenant": "acme", "X-Auth-Roles": "viewer,viewer,trainer"}
+    assert identity("/", token) == {**known, "X-User-Email": "a@example.com"}
+    by_key = identity("/", [("X-API-Key", api_key)])
+    assert by_key.pop("X-Auth-Key-Id").startswith("key_") and by_key == {**known, "X-Auth-Roles": "viewer,trainer"}
+    assert identity("/public", token) == {}
+
+    taken = (ROOT / "src" / "config" / "read_claims.cc").read_text(encoding="utf-8").partition("kTakenHeaders{")[2].partition("}")[0]
+    assert re.findall(r"^\| `(X-[\w-]+)` \|", DOCUMENT, re.MULTILINE) == re.findall(r'"([^"]+)"', taken)

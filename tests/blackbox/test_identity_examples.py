@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import sys
 
 import pytest
@@ -165,9 +166,24 @@ def test_auth0(example, start, server, backend, issuer):
     caller.refused(bearer(provider.access_token(aud=provider.issuer + "userinfo")), "invalid_token", "claim_aud_mismatch")
 
 
+def test_names_of_claims_with_dots(example, start, server, backend, issuer):
+    """The whole name, else parts at its dots; no part but the last one has a dot of its own."""
+    provider = backend.keep(Auth0(issuer.keys["RS256"], Key("RS256", "next")))
+    caller = start(example("auth0.yaml").config({
+        "http://127.0.0.1:7002": server.url, "https://lotabots.eu.auth0.com": provider.url}))
+    name = "https://lotabots.example/tenant"
+    for claims, tenant in [
+        ({name: "whole"}, "whole"), ({"https://lotabots": {"example/tenant": "parts"}}, "parts"),
+        ({"https://lotabots": {"example": {"tenant": "x"}}}, None), ({"https://lotabots.example": {"tenant": "x"}}, None),
+        ({name: "whole", "https://lotabots": {"example/tenant": "parts"}}, "whole"), ({}, None),
+    ]:
+        token = provider.access_token(**{name: None, **claims})
+        assert caller.passes(bearer(token)).get("X-Auth-Tenant") == tenant, claims
+
+
 def test_auth0_without_the_last_slash(example, start, server, backend, issuer):
     """The issuer is compared exactly, in tokens and in the metadata."""
-    provider = backend.keep(Auth0(issuer.keys["RS256"], issuer.keys["RS256"]))
+    provider = backend.keep(Auth0(issuer.keys["RS256"], Key("RS256", "next")))
     caller = start(example("auth0.yaml").config({
         "http://127.0.0.1:7002": server.url, "https://lotabots.eu.auth0.com/": provider.url}))
     caller.refused(bearer(provider.access_token()), "invalid_token", "claim_iss_unknown")
@@ -224,6 +240,12 @@ def test_shared_secret(example, start, server):
     caller.refused(mint(secret + b"\n"), "invalid_token", "signature_mismatch")
     caller.refused(mint(algorithm="HS512"), "invalid_token", "algorithm_not_allowed")
     caller.refused(mint(aud=None), "invalid_token", "claim_aud_mismatch")
+    # Another secret counts from the reload on, and the old one no more.
+    shared.write("../../var/shared-secret", "n" * 32)
+    caller.instance.signal(signal.SIGHUP)
+    caller.instance.wait_stderr("configuration reloaded")
+    eventually(lambda: caller.ask("GET", "/api/v1/models", mint(b"n" * 32)).status == 200, "the new secret")
+    caller.refused(mint(), "invalid_token", "signature_mismatch")
 
 
 KEY = "lgk_" + "k" * 43

@@ -7,9 +7,10 @@ import pytest
 
 from harness import configs, http1
 from harness.examples import ROOT, Example
+from harness.key_sets import KeyServer
 from harness.problems import expect_problem
 from harness.prometheus import parse
-from harness.tokens import bearer
+from harness.tokens import Key, bearer
 from harness.ums import FakeUms
 from harness.wait import eventually
 
@@ -18,18 +19,18 @@ def metrics(instance):
     return parse(instance.admin("/metrics").body.decode())
 
 
-class WithoutFeed(FakeUms):
-    """Answers look-ups; its changes feed is broken for as long as `broken` says."""
+class BrokenFeed(FakeUms):
+    """Answers look-ups as always, and the changes feed with `feed_answer` while there is one."""
 
-    broken = False
+    feed_answer = None
 
     def _feed(self, query):
-        return http1.response_text(500, [], b"") if self.broken else super()._feed(query)
+        return self.feed_answer or super()._feed(query)
 
 
 @pytest.fixture(name="ums")
 def _ums(backend):
-    return backend.keep(WithoutFeed())
+    return backend.keep(BrokenFeed())
 
 
 @pytest.fixture(name="instance")
@@ -45,7 +46,7 @@ def test_without_the_feed_changes_count_after_fresh_for(instance, ums, issuer):
     ums.add("alice", ["models:read"])
     ums.wait_feed()
     assert metrics(instance).sum("lotagate_changes_feed_connected") == 1
-    ums.broken = True
+    ums.feed_answer = http1.response_text(500, [], b"")
     ums.drop_connections()
     instance.wait_stderr("changes feed: .*; trying again")
     eventually(lambda: metrics(instance).sum("lotagate_changes_feed_connected") == 0, "the feed being missed")
@@ -54,9 +55,37 @@ def test_without_the_feed_changes_count_after_fresh_for(instance, ums, issuer):
     eventually(lambda: instance.get("/", alice).status == 403, "the change being noticed")
     # What changes meanwhile is not lost: the feed goes on from where it was.
     ums.change("alice", permissions=["models:read"])
-    ums.broken = False
+    ums.feed_answer = None
     instance.wait_stderr("changes feed: connected again")
     eventually(lambda: instance.get("/", alice).status == 200, "the change being noticed")
+
+
+def test_a_service_that_is_not_the_right_one_ends_everything_known(instance, ums, issuer):
+    """A page of another server, for look-ups and for the feed: nothing that is known serves on, though it is not old."""
+    alice, page = bearer(issuer.mint("alice")), http1.response_text(200, [("Content-Type", "text/html")], b"<html>It works!</html>")
+    ums.add("alice", ["models:read"])
+    ums.wait_feed()
+    assert instance.get("/", alice).status == 200
+    ums.raw_answer = ums.feed_answer = page
+    ums.set_mode("raw")
+    ums.drop_connections()
+    instance.wait_stderr("changes feed: not understood: json_malformed")
+    expect_problem(instance.get("/", alice), "authorization_unavailable")
+    ums.feed_answer = None
+    ums.set_mode("ok")
+    eventually(lambda: instance.get("/", alice).status == 200, "the return")
+
+
+def test_a_stolen_key_ends_with_the_first_token_of_the_next_one(gateway, backend):
+    keys = backend.keep(KeyServer("stolen"))
+    routes = [{"path": "/", "service": "backend"}]
+    instance = gateway(configs.base({"backend": backend().url}, routes, authentication={"issuers": [keys.section()]}))
+    stolen = bearer(keys.issuer.mint())
+    assert instance.get("/", stolen).status == 200
+    keys.issuer.signing = [Key("EdDSA", "next")]
+    assert instance.get("/", stolen).status == 200
+    eventually(lambda: instance.get("/", bearer(keys.issuer.mint())).status == 200, "the next key being fetched")
+    expect_problem(instance.get("/", stolen), "invalid_token")
 
 
 def test_a_session_can_be_ended_and_a_single_token_cannot(instance, ums, issuer):
