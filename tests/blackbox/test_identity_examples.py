@@ -218,6 +218,9 @@ def test_several_issuers(example, start, server, backend):
     request = caller.passes(theirs)
     assert (request.get("X-Auth-Subject"), request.get("X-Auth-Tenant")) == ("partner:alice", None)
     assert ums.lookups == {"alice": 1}
+    # What the document warns of: a tenant is whatever an issuer says.
+    posing = mint(partner, keys["partner"].url, groups=["lotabots-readers"], tenant="acme")
+    assert caller.passes(posing).get("X-Auth-Tenant") == "acme"
     caller.refused(theirs, "forbidden", "missing_permission", method="POST")
     caller.passes(ours, target="/api/v1/training")
     caller.refused(theirs, "invalid_token", "issuer_not_accepted", target="/api/v1/training")
