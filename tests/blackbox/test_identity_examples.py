@@ -363,6 +363,7 @@ def test_user_management(example, start, server, users):
     viewer, trainer = log_in("viewer"), log_in("trainer")
     request = caller.passes(viewer)
     assert request.get("X-Auth-Subject").startswith("usr_") and request.get("X-Auth-Roles") == "viewer"
+    assert request.get("X-Auth-Session").startswith("ses_")
     caller.refused(viewer, "forbidden", "missing_permission", method="POST")
     caller.passes(trainer, method="POST")
 
