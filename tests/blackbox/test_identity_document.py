@@ -1,5 +1,6 @@
 """docs/identity.md: the outputs it shows, the numbers and metrics it names. Its other parts: test_identity_*.py."""
 
+import json
 import re
 
 import pytest
@@ -15,16 +16,38 @@ DOCUMENT = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
 _CONSOLE = re.compile(r"^```console\n\$ lotagate ([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def own_issuer(directory):
+    """The first example with a key that the test has, and a token of a `viewer`."""
+    example = Example("identity/own-issuer.yaml", directory)
+    issuer = Issuer.__new__(Issuer)
+    issuer.name, issuer.audience, issuer.keys = "https://id.example", "models", {"ES256": Key("ES256", "own")}
+    example.write("keys.json", issuer.jwks())
+    return example, lambda **claims: issuer.mint("alice", "ES256", header={"typ": "at+jwt"}, roles=["viewer"], **claims)
+
+
+# The access log
+
+
+def test_the_log_and_the_metric_of_a_refusal(gateway, backend, tmp_path):
+    shown, = (json.loads(text) for text in re.findall(r"^```json\n(.*?)\n```$", DOCUMENT, re.MULTILINE))
+    metric, = re.findall(r"^```\n(lotagate_.*)\n```$", DOCUMENT, re.MULTILINE)
+    example, mint = own_issuer(tmp_path)
+    instance = gateway(example.config({"http://127.0.0.1:7002": backend().url}))
+    assert instance.get("/api/v1/models", bearer(mint(aud="other"))).status == 401
+    record, = instance.wait_log()
+    assert list(record) == list(shown)
+    changing = ("time", "request_id", "duration_ms")
+    assert [record[name] for name in record if name not in changing] == [shown[name] for name in shown if name not in changing]
+    assert metric in instance.admin("/metrics").body.decode().splitlines()
+
+
 # lotagate explain
 
 
 @pytest.mark.parametrize("command,output", _CONSOLE.findall(DOCUMENT))
 def test_the_output_of_explain(tmp_path, command, output):
-    example = Example("identity/own-issuer.yaml", tmp_path)
-    own = Issuer.__new__(Issuer)
-    own.name, own.audience, own.keys = "https://id.example", "models", {"ES256": Key("ES256", "own")}
-    example.write("keys.json", own.jwks())
-    example.write("token", own.mint("alice", "ES256", header={"typ": "at+jwt"}, roles=["viewer"]))
+    example, mint = own_issuer(tmp_path)
+    example.write("token", mint())
     words = [str(example.resolve(word)) if word in ("own-issuer.yaml", "token") else word for word in command.split()]
     done = run_command(*words)
     assert (done.stdout, done.stderr, done.returncode) == (output, "", 3)
