@@ -138,6 +138,8 @@ def test_the_headers_of_services(gateway, backend, issuer, jwks, ums, tmp_path):
     by_key = identity("/", [("X-API-Key", api_key)])
     assert by_key.pop("X-Auth-Key-Id").startswith("key_") and by_key == {**known, "X-Auth-Roles": "viewer,trainer"}
     assert identity("/public", token) == {}
+    ums.add("me:bob", roles=[], tenant="", plan="")
+    assert identity("/", bearer(issuer.mint("bob", tenant="other"))) == {"X-Auth-Subject": "me:bob"}
 
     taken = (ROOT / "src" / "config" / "read_claims.cc").read_text(encoding="utf-8").partition("kTakenHeaders{")[2].partition("}")[0]
     assert re.findall(r"^\| `(X-[\w-]+)` \|", DOCUMENT, re.MULTILINE) == re.findall(r'"([^"]+)"', taken)
