@@ -5,7 +5,6 @@ import hmac
 import json
 import re
 import signal
-import sys
 
 import pytest
 
@@ -327,51 +326,3 @@ def test_claims_to_headers(example, start, server):
     assert not request.has("X-User-Groups") and not request.has("X-User-Email")
     assert b"root@" not in b"".join(bytes(c.received) for c in caller.server.connections)
     caller.refused(mint(org={"id": 7}), "invalid_token", "claim_tenant_malformed")
-
-
-@pytest.fixture(name="users")
-def _users(tmp_path):
-    """The User Management Service itself, with the issuer that the example names."""
-    sys.path.insert(0, str(ROOT / "tests" / "services"))
-    from reference_services import Users  # pylint: disable=import-outside-toplevel
-
-    class ExampleUsers(Users):
-        ISSUER = "https://users.lotabots.example"
-
-    data = tmp_path / "users"
-    data.mkdir()
-    service = ExampleUsers(data)
-    yield service
-    assert service.stop() == 0
-
-
-def test_user_management(example, start, server, users):
-    platform = example("user-management.yaml")
-    platform.write("../../var/users/service-token", users.service_token + "\n")
-    caller = start(platform.config({
-        "http://127.0.0.1:7001": users.origin, "http://127.0.0.1:7002": server.url,
-        "http://127.0.0.1:7101": "http://" + users.internal_address}))
-
-    def log_in(role):
-        account = users.demo[role]
-        body = json.dumps({"username": account["username"], "password": account["password"]}).encode()
-        with caller.instance.client() as client:
-            response = client.request("POST", "/api/v1/users/login", [("Content-Type", "application/json")], body)
-        assert response.status == 200, response.body
-        return bearer(response.json()["access_token"])
-
-    viewer, trainer = log_in("viewer"), log_in("trainer")
-    request = caller.passes(viewer)
-    assert request.get("X-Auth-Subject").startswith("usr_") and request.get("X-Auth-Roles") == "viewer"
-    assert request.get("X-Auth-Session").startswith("ses_")
-    caller.refused(viewer, "forbidden", "missing_permission", method="POST")
-    caller.passes(trainer, method="POST")
-
-    own = users.account_id(users.demo["viewer"]["username"])
-    made = users.as_admin("POST", f"/api/v1/users/{own}/api-keys", {"name": "laptop"}).json
-    request = caller.passes([("X-API-Key", made["key"])])
-    assert request.get("X-Auth-Subject") == own and request.get("X-Auth-Key-Id") == made["id"]
-    assert users.as_admin("PATCH", f"/api/v1/users/{own}", {"disabled": True}).status == 200
-    eventually(lambda: caller.ask("GET", "/api/v1/models", viewer).status == 403, "the account being disabled")
-    caller.refused(viewer, "forbidden", "disabled_user")
-    caller.refused([("X-API-Key", made["key"])], "forbidden", "disabled_user")

@@ -1,12 +1,8 @@
 """What docs/identity.md says of outages and of revocation, where no row of docs/security.md has it."""
 
-import json
-import sys
-
 import pytest
 
 from harness import configs, http1
-from harness.examples import ROOT, Example
 from harness.key_sets import KeyServer
 from harness.problems import expect_problem
 from harness.prometheus import parse
@@ -100,59 +96,3 @@ def test_a_session_can_be_ended_and_a_single_token_cannot(instance, ums, issuer)
     expect_problem(instance.get("/", two), "invalid_token")
     for token in (other, none):
         assert instance.get("/", token).status == 200
-
-
-@pytest.fixture(name="postgres")
-def _postgres():
-    sys.path.insert(0, str(ROOT / "tests" / "services"))
-    from postgres_server import PostgresServer  # pylint: disable=import-outside-toplevel
-
-    server = PostgresServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(name="users")
-def _users(postgres, tmp_path):
-    """The User Management Service on that server, with the issuer that the example names."""
-    from reference_services import Database, Users  # pylint: disable=import-outside-toplevel
-
-    class ExampleUsers(Users):
-        ISSUER = "https://users.lotabots.example"
-
-    data = tmp_path / "users"
-    data.mkdir()
-    service = ExampleUsers(data, database=Database(data / "users.db", postgres))
-    yield service
-    service.stop()
-
-
-def test_postgresql_down(gateway, backend, users, postgres, tmp_path):
-    """The service answers 503 then: who is known goes on, others get 503, keys are served, and it ends by itself."""
-    example = Example("identity/user-management.yaml", tmp_path / "checkout")
-    example.write("../../var/users/service-token", users.service_token + "\n")
-    config = example.config({
-        "http://127.0.0.1:7001": users.origin, "http://127.0.0.1:7002": backend().url,
-        "http://127.0.0.1:7101": "http://" + users.internal_address})
-    config["authorization"]["user_management"]["fresh_for"] = "100ms"
-    instance = gateway(config)
-
-    def log_in(role):
-        account = users.demo[role]
-        body = json.dumps({"username": account["username"], "password": account["password"]}).encode()
-        with instance.client() as client:
-            return client.request("POST", "/api/v1/users/login", [("Content-Type", "application/json")], body)
-
-    viewer, trainer = (bearer(log_in(role).json()["access_token"]) for role in ("viewer", "trainer"))
-    assert instance.get("/api/v1/models", viewer).status == 200
-    postgres.kill()
-    problem = expect_problem(instance.get("/api/v1/models", trainer), "authorization_unavailable")
-    assert problem["retryable"]
-    failures = metrics(instance).sum("lotagate_role_directory_fetch_failures_total")
-    eventually(lambda: instance.get("/api/v1/models", viewer).status == 200
-               and metrics(instance).sum("lotagate_role_directory_fetch_failures_total") > failures, "a failed refresh")
-    assert instance.get("/api/v1/models", viewer).status == 200
-    assert log_in("viewer").status == 503
-    assert users.call("GET", "/.well-known/jwks.json").status == 200
-    postgres.start()
-    eventually(lambda: instance.get("/api/v1/models", trainer).status == 200, "the return", timeout=60)
