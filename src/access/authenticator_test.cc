@@ -26,9 +26,11 @@ std::shared_ptr<const KeySet> keys_of(const std::vector<const TestSigner*>& sign
 class AuthenticatorTest : public ::testing::Test {
  protected:
   AuthenticatorTest()
-      : authenticator_({.issuers = {{"https://a", {"lotabots"}, {Algorithm::ES256, Algorithm::EdDSA}},
-                                    {"https://b", {}, {Algorithm::EdDSA}}},
-                        .clock_skew = seconds(30)}) {}
+      : authenticator_(
+            {.issuers =
+                 {{"https://a", {"lotabots"}, {Algorithm::ES256, Algorithm::EdDSA}, "", {}, "", {.tenant = "tenant"}},
+                  {"https://b", {}, {Algorithm::EdDSA}}},
+             .clock_skew = seconds(30)}) {}
 
   void use_keys(std::shared_ptr<const KeySet> a, std::uint64_t version_a, std::shared_ptr<const KeySet> b = nullptr,
                 std::uint64_t version_b = 0) {

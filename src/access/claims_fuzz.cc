@@ -161,7 +161,7 @@ std::optional<Principal> slow_rights(const JsonValue& claims) {
   if (!tenant || !session || !roles || !permissions || !scopes) return std::nullopt;
   Principal expected{.subject = "", .issuer = "", .tenant = *tenant, .session = *session};
   for (const auto& role : *roles) {
-    if (!visible(role, 256) || role.contains(',')) return std::nullopt;
+    if (!visible(role, 256) || role.contains(',')) continue;
     expected.roles += (expected.roles.empty() ? "" : ",") + role;
   }
   auto grant = [&](const std::string& text) {
@@ -171,7 +171,7 @@ std::optional<Principal> slow_rights(const JsonValue& claims) {
     if (valid_permission(text)) grant(text);
   }
   for (const auto& [role, granted] : role_permissions()) {
-    if (std::ranges::find(*roles, role) != roles->end()) std::ranges::for_each(granted, grant);
+    if (std::ranges::find(*roles, role) != roles->end() && visible(role, 256)) std::ranges::for_each(granted, grant);
   }
   for (const auto& text : *scopes) {
     for (const auto& word : split(text, ' ')) {

@@ -27,7 +27,7 @@ struct ClaimHeader {
 
 // Paths of claims; an empty one is not read.
 struct RightsClaims {
-  std::string tenant = "tenant";
+  std::string tenant{};
   std::string roles{};
   std::string permissions{};
   std::string scopes = "scope";
@@ -43,10 +43,11 @@ struct RolePermissions {
 };
 
 // Fills tenant, session, roles, permissions, scopes and header lines of `principal`; a refusal is a static reason.
-//  - Tenant and `sid` are visible ASCII. A role is visible ASCII without comma: others would be read differently by
-//    whoever splits the header field.
+//  - Tenant and `sid` are visible ASCII.
+//  - A role is visible ASCII without comma. Others are passed over: whoever splits the header field
+//    would read them differently, and an issuer has roles for other systems, too.
 //  - Permissions are those of the permissions claim and those that `role_permissions` lists for the token's roles. An
-//    entry of the claim that is no permission is passed over: issuers mix them with texts of other systems.
+//    entry of the claim that is no permission is passed over likewise.
 //  - Scopes are the words of a text (RFC 8693 4.2), or an array's elements.
 std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const RightsClaims& names,
                                                   const std::vector<RolePermissions>& role_permissions,

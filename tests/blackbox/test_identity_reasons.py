@@ -100,7 +100,7 @@ class Scene:
         issuers = [
             {"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["RS256", "ES256"], "typ": "JWT",
              "jwks": issuer.write_jwks(directory), "required_claims": ["email"], "subject_prefix": "",
-             "roles_claim": "roles", "permissions_claim": "permissions"},
+             "tenant_claim": "tenant", "roles_claim": "roles", "permissions_claim": "permissions"},
             {"issuer": down, "algorithms": ["ES256"], "subject_prefix": "down:",
              "jwks": {"url": backends(listening=False).url + "/keys"}}]
         rules = {"GET": "models:read", "PUT": {"roles": "admin"}, "DELETE": {"scopes": "models"}, "*": "models:write"}
@@ -208,7 +208,7 @@ PROVOCATIONS = {
     "claim_required_missing": _with(email=None),
     "claim_tenant_malformed": _with(tenant=7),
     "claim_sid_malformed": _with(sid="s" * 129),
-    "claim_roles_malformed": _with(roles=["a,b"]),
+    "claim_roles_malformed": _with(roles=[5]),
     "claim_permissions_malformed": _with(permissions={}),
     "claim_scope_malformed": _with(scope=["s"] * 257),
     "session_ended": _with(sid="ended"),

@@ -133,9 +133,10 @@ def _users(gateway, backend, issuer, jwks, ums, tmp_path):
     """(gateway, backend, user management) of a route with permissions, and /any for whoever has a token."""
     server = backend()
     routes = [{"path": "/", "service": "backend", "require": "models:read"}, {"path": "/any", "service": "backend"}]
-    instance = gateway(configs.base(
-        {"backend": server.url}, routes, authentication=configs.authentication(issuer, jwks),
-        authorization={"user_management": ums.write_token(tmp_path)}))
+    authentication = configs.authentication(issuer, jwks)
+    authentication["issuers"][0]["tenant_claim"] = "tenant"
+    instance = gateway(configs.base({"backend": server.url}, routes, authentication=authentication,
+                                    authorization={"user_management": ums.write_token(tmp_path)}))
     ums.wait_feed()
     return instance, server, ums
 
