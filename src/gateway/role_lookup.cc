@@ -1,5 +1,6 @@
 #include "gateway/role_lookup.h"
 
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
 #include <exception>
@@ -169,13 +170,17 @@ Result<access::StoredGrant> read_answer(const RoleLookup& lookup, const std::str
 }
 
 void report(RoleLookup& lookup, const Result<std::string>& body) {
-  access::RoleDirectory& directory = lookup.directory();
-  MonotonicTime now = lookup.reactor().now();
-  if (!body) return directory.fail(lookup.key, now, lookup.failure);
-  if (!is_answer(lookup.response.status)) return directory.fail(lookup.key, now, access::LookupFailure::service);
+  auto fail = [&](access::LookupFailure failure, std::string_view reason) {
+    lookup.worker.warn_about_lookup(reason);
+    lookup.directory().fail(lookup.key, lookup.reactor().now(), failure);
+  };
+  if (!body) return fail(lookup.failure, body.error().reason);
+  if (!is_answer(lookup.response.status)) {
+    return fail(access::LookupFailure::service, fmt::format("answered with status {}", lookup.response.status));
+  }
   auto grant = read_answer(lookup, *body);
-  if (!grant) return directory.fail(lookup.key, now, access::LookupFailure::answer);
-  directory.complete(*std::move(grant), now);
+  if (!grant) return fail(access::LookupFailure::answer, grant.error().reason);
+  lookup.directory().complete(*std::move(grant), lookup.reactor().now());
 }
 
 Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {

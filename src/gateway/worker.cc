@@ -15,7 +15,6 @@ namespace {
 
 // Without descriptors an accept would fail at once again and again: let some connections end first (S08).
 constexpr milliseconds kAcceptPause{100};
-constexpr seconds kWarnEvery{10};
 constexpr std::size_t kEvictedAtOnce = 32;  // a flood costs one turn for so many of its connections
 constexpr std::size_t kMostRefusing = 64;
 constexpr std::size_t kKeptExchanges = 256;
@@ -302,9 +301,19 @@ upstream::EndpointPool::Begun Worker::begin_connect(upstream::EndpointPool& pool
 }
 
 void Worker::warn_about_descriptors() {
-  if (reactor_.now() - warned_at_ < kWarnEvery && warned_at_ != MonotonicTime()) return;
-  warned_at_ = reactor_.now();
+  if (!descriptor_warning_.due(reactor_.now())) return;
   spdlog::warn("no descriptors left: accepting pauses; raise the limit (ulimit -n) or lower limits.connections");
+}
+
+void Worker::warn_about_lookup(std::string_view reason) {
+  if (!lookup_warning_.due(reactor_.now())) return;
+  auto others = lookup_warning_.take_left_out();
+  if (others == 0) {
+    spdlog::warn("user management: a look-up failed: {}", reason);
+  } else {
+    spdlog::warn("user management: a look-up failed: {}; so did {} before it, for this or other reasons", reason,
+                 others);
+  }
 }
 
 // Copies what is counted elsewhere to where a scrape can read it: a handful of stores a turn.

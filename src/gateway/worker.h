@@ -17,6 +17,7 @@
 #include "gateway/idle_connections.h"
 #include "gateway/ids.h"
 #include "gateway/shared.h"
+#include "gateway/sparse_warning.h"
 #include "runtime/event.h"
 #include "runtime/reactor.h"
 #include "runtime/socket.h"
@@ -93,6 +94,8 @@ class Worker {
   IdleConnections& idle_connections() { return idle_connections_; }
   // A new connection of `pool`; if descriptors are lacking, idle upstream connections make room.
   upstream::EndpointPool::Begun begin_connect(upstream::EndpointPool& pool);
+  // Diagnostics about the User Management Service, seldom enough that its failure does not flood them.
+  void warn_about_lookup(std::string_view reason);
   // Background tasks of this worker (role look-ups) that must end before it does.
   void task_started() { ++tasks_; }
   void task_ended() { --tasks_; }
@@ -131,7 +134,8 @@ class Worker {
   std::vector<Connection*> connections_;
   IdleConnections idle_connections_;
   std::size_t refusing_ = 0;  // connections that are being told that there is no room
-  MonotonicTime warned_at_{};
+  SparseWarning descriptor_warning_;
+  SparseWarning lookup_warning_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::size_t open_accept_loops_ = 0;
   std::unique_ptr<std::array<LimitCounters, kMaxLimitSlots>> limit_counters_;

@@ -333,6 +333,19 @@ def test_U02_odd_answers_about_some_shut_nobody_else_out(start, ums, ask):
     assert ask(instance).status == 200, "asked about at once"
 
 
+@pytest.mark.parametrize("raw,reason", [(ODD["unknown plan"], "answer_for_another_subject"), (ERRORS["403"], "answered with status 403"),
+                                        (ERRORS["not HTTP"], "answer is not HTTP")])
+def test_what_is_wrong_with_answers_is_in_the_log_once(start, ums, ask, raw, reason):
+    instance = start({"workers": 1})
+    ums.raw_answer = raw
+    ums.set_mode("raw")
+    for subject in subjects(0, 5):
+        expect_problem(ask(instance, subject), "authorization_unavailable")
+    instance.wait_stderr(f"user management: a look-up failed: {reason}$")
+    assert len([line for line in instance.stderr if "a look-up failed" in line]) == 1
+    assert not [line for line in instance.stderr if "user-" in line]
+
+
 ODD_KEYS = {
     "a user": answer(), "empty object": b"{}", "unknown member": {"scopes": []}, "no id": {"key_id": None},
     "no subject": {"subject": None}, "disabled as text": {"disabled": "no"}, "permission of one part": {"permissions": ["*"]},
