@@ -87,7 +87,10 @@ void Exchange::write_forwarding(http::HeadWriter& out) {
     }
   }
   auto separator = [](std::string_view before) { return std::string_view(before.empty() ? "" : ", "); };
-  out.text("X-Forwarded-For: ", chain, separator(chain), ip, "\r\nX-Forwarded-Proto: ", proto, "\r\n");
+  char client_text[kMaxIpText];
+  std::string_view client = peer_trusted_ ? format_ip(client_ip_, client_text) : ip;
+  out.text("X-Forwarded-For: ", chain, separator(chain), ip, "\r\nX-Real-IP: ", client,
+           "\r\nX-Forwarded-Proto: ", proto, "\r\n");
   if (!host.empty()) out.text("X-Forwarded-Host: ", host, "\r\n");
 
   // RFC 7239 6: IPv6 in brackets and quotes.
