@@ -94,14 +94,18 @@ struct ExplainFlags {
 bool read_credential(const std::string& file, std::string& credential) {
   if (file.empty()) return true;
   constexpr std::size_t kMaxBytes = 64UL * 1024;
-  if (file == "-") return static_cast<bool>(std::getline(std::cin, credential));
-  auto content = lotagate::config::read_file(file, kMaxBytes);
-  if (!content) {
+  std::string first_line;
+  if (file == "-") {
+    std::getline(std::cin, first_line);
+  } else if (auto content = lotagate::config::read_file(file, kMaxBytes)) {
+    first_line = *std::move(content);
+  } else {
     std::cerr << file << ": " << content.error() << '\n';
     return false;
   }
-  credential = content->substr(0, content->find_first_of("\r\n"));
-  return true;
+  credential = first_line.substr(0, first_line.find_first_of("\r\n"));
+  if (credential.empty()) std::cerr << (file == "-" ? "standard input" : file) << ": the first line is empty\n";
+  return !credential.empty();
 }
 
 int explain(ExplainFlags& flags) {

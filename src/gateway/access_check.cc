@@ -1,6 +1,5 @@
 #include "gateway/access_check.h"
 
-#include "base/text.h"
 #include "gateway/role_lookup.h"
 #include "gateway/worker.h"
 #include "http/target.h"
@@ -13,31 +12,6 @@ using telemetry::PolicyOutcome;
 
 std::unexpected<Error> invalid(std::string_view reason) {
   return fail(ErrorCode::invalid_token, Origin::downstream, reason);
-}
-
-std::unexpected<Error> missing(std::string_view reason) {
-  return fail(ErrorCode::missing_token, Origin::downstream, reason);
-}
-
-// RFC 6750 2.1; the scheme has no case (RFC 9110 11.1). Nothing if there is no such field, empty for another scheme.
-std::optional<std::string_view> bearer_token(const http::FieldList& fields) {
-  const http::Field* field = fields.first(http::FieldName::authorization);
-  if (field == nullptr) return std::nullopt;
-  constexpr std::string_view kScheme = "Bearer ";
-  bool as_usual = field->value.starts_with(kScheme);
-  bool has_scheme = as_usual || iequals(field->value.substr(0, kScheme.size()), kScheme);
-  return has_scheme ? field->value.substr(kScheme.size()) : std::string_view();
-}
-
-// The one field that carries an API key; nothing without it.
-Result<std::optional<std::string_view>> api_key(const http::FieldList& fields, const config::ApiKeys& settings) {
-  std::optional<std::string_view> found;
-  for (const http::Field& field : fields.items) {
-    if (!iequals(field.name, settings.header)) continue;
-    if (found) return fail(ErrorCode::bad_request, Origin::downstream, "repeated API key");
-    found = field.value;
-  }
-  return found;
 }
 
 // Whether some look-up has to be awaited, started by this request if nobody has yet.
@@ -67,7 +41,7 @@ void AccessCheck::reset() {
 
 std::optional<Result<void>> AccessCheck::proceed(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
   if (credential_ == Credential::none) {
-    auto found = find_credentials(question);
+    auto found = accept_credential(question);
     if (!found) return found;
   }
   if (credential_ == Credential::api_key && !key_accepted_) {
@@ -79,26 +53,18 @@ std::optional<Result<void>> AccessCheck::proceed(const AccessQuestion& question,
   return decide(question, nullptr);
 }
 
-Result<void> AccessCheck::find_credentials(const AccessQuestion& question) {
-  auto token = bearer_token(question.fields);
-  bool has_token = token && !token->empty();
-  if (question.route.api_keys) {
-    TRY(key, api_key(question.fields, question.view.snapshot->config.authentication.api_keys));
-    if (key && has_token) return fail(ErrorCode::bad_request, Origin::downstream, "a token and an API key");
-    if (key) {
-      credential_ = Credential::api_key;
-      if (!access::valid_api_key(*key)) return invalid("api_key_malformed");
-      digest_.emplace(*key);
-      return {};
-    }
-  }
-  if (!token) return missing("no Authorization");
-  if (!has_token) return missing("not a bearer token");
-  return accept_token(question, *token);
+Result<void> AccessCheck::accept_credential(const AccessQuestion& question) {
+  const config::ApiKeys& api_keys = question.view.snapshot->config.authentication.api_keys;
+  CredentialRules rules{.takes_api_keys = question.route.api_keys, .api_key_header = api_keys.header};
+  TRY(shown, find_credential(question.fields, rules));
+  credential_ = shown.kind;
+  if (credential_ == Credential::token) return accept_token(question, shown.text);
+  if (!access::valid_api_key(shown.text)) return invalid("api_key_malformed");
+  digest_.emplace(shown.text);
+  return {};
 }
 
 Result<void> AccessCheck::accept_token(const AccessQuestion& question, std::string_view token) {
-  credential_ = Credential::token;
   access::Authenticator& authenticator = worker_.authenticator();
   auto principal = authenticator.authenticate(token, worker_.reactor().wall_now());
   if (auto missed = authenticator.take_refetch_request()) worker_.shared().request_key_refetch(*missed);
@@ -161,15 +127,6 @@ Result<void> AccessCheck::decide(const AccessQuestion& question, const access::A
   if (allowed || !question.route.report_only) return allowed;
   policy_ = PolicyOutcome::would_deny;
   would_deny_reason_ = allowed.error().reason;
-  return {};
-}
-
-std::string_view credential_name(AccessCheck::Credential credential) {
-  switch (credential) {
-    case AccessCheck::Credential::none: return {};
-    case AccessCheck::Credential::token: return "token";
-    case AccessCheck::Credential::api_key: return "api_key";
-  }
   return {};
 }
 

@@ -2,7 +2,6 @@
 // One per exchange; reuse allocates nothing in steady state.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -13,6 +12,7 @@
 #include "base/arena.h"
 #include "base/result.h"
 #include "config/snapshot.h"
+#include "gateway/credentials.h"
 #include "http/head.h"
 #include "telemetry/record.h"
 
@@ -33,8 +33,6 @@ struct AccessQuestion {
 
 class AccessCheck {
  public:
-  enum class Credential : std::uint8_t { none, token, api_key };
-
   AccessCheck(Worker& worker, Arena& arena) : worker_(worker), arena_(arena) {}
 
   // Forgets the last caller.
@@ -59,7 +57,7 @@ class AccessCheck {
   std::string_view would_deny_reason() const { return would_deny_reason_; }
 
  private:
-  Result<void> find_credentials(const AccessQuestion& question);
+  Result<void> accept_credential(const AccessQuestion& question);
   Result<void> accept_token(const AccessQuestion& question, std::string_view token);
   std::optional<Result<void>> look_key_up(const AccessQuestion& question, access::DirectoryWaiter* waiter);
   Result<void> accept_key(const access::AccessGrant& key);
@@ -81,8 +79,5 @@ class AccessCheck {
   std::string_view roles_;
   std::string_view would_deny_reason_;
 };
-
-// The name in the access log; empty for none.
-std::string_view credential_name(AccessCheck::Credential credential);
 
 }  // namespace lotagate

@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "config/snapshot.h"
 #include "gateway/authentication_settings.h"
+#include "gateway/credentials.h"
 #include "gateway/fetch.h"
 #include "gateway/key_source.h"
 #include "http/head.h"
@@ -88,6 +89,8 @@ class Walk {
 
   Result<void> read_request() {
     text_ = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", options_.method, options_.target, options_.host);
+    if (!options_.token.empty()) text_ += fmt::format("Authorization: Bearer {}\r\n", options_.token);
+    if (!options_.api_key.empty()) text_ += fmt::format("{}: {}\r\n", key_header(), options_.api_key);
     for (const std::string& header : options_.headers) text_ += header + "\r\n";
     text_ += "\r\n";
     const config::Limits& limits = snapshot_.config.limits;
@@ -96,6 +99,9 @@ class Walk {
     TRY(target, http::resolve_target(head_, arena_));
     target_ = target;
     found_.path = target.path;
+    if (head_.fields.repeats(http::FieldName::authorization)) {
+      return fail(ErrorCode::bad_request, Origin::downstream, "repeated Authorization or Content-Type");
+    }
     return {};
   }
 
@@ -120,17 +126,17 @@ class Walk {
   }
 
   Result<void> find_caller() {
-    bool uses_key = !options_.api_key.empty() && route_->api_keys;
-    if (uses_key) return find_key();
-    if (options_.token.empty()) {
-      if (!options_.api_key.empty()) found_.notes.emplace_back("the route takes no API keys");
-      return fail(ErrorCode::missing_token, Origin::downstream, "no Authorization");
+    CredentialRules rules{.takes_api_keys = route_->api_keys, .api_key_header = key_header()};
+    auto shown = find_credential(head_.fields, rules);
+    if (!shown) {
+      if (!options_.api_key.empty() && !route_->api_keys) found_.notes.emplace_back("the route takes no API keys");
+      return std::unexpected(shown.error());
     }
-    return find_token();
+    found_.credential = credential_name(shown->kind);
+    return shown->kind == Credential::token ? find_token(shown->text) : find_key(shown->text);
   }
 
-  Result<void> find_token() {
-    found_.credential = "token";
+  Result<void> find_token(std::string_view token) {
     access::Authenticator authenticator(authentication_settings(snapshot_.config));
     std::shared_ptr<const access::KeyRing> ring;
     {
@@ -141,12 +147,10 @@ class Walk {
                         .times = {}});
       source.start();
       source.stop();
-      for (const std::string& problem : source.problems()) {
-        if (!problem.empty()) found_.notes.push_back("key set: " + problem);
-      }
+      note_key_sets(source.problems());
     }
     authenticator.replace_keys(std::move(ring));
-    TRY(principal, authenticator.authenticate(options_.token, now()));
+    TRY(principal, authenticator.authenticate(token, now()));
     principal_ = principal;
     found_.subject = principal->subject;
     found_.issuer = principal->issuer;
@@ -161,12 +165,19 @@ class Walk {
     return find_user();
   }
 
-  Result<void> find_key() {
-    found_.credential = "api_key";
-    if (!access::valid_api_key(options_.api_key)) {
+  // Indexed like the issuers. Said of all of them: until a token is verified, whose it is stands only in the token.
+  void note_key_sets(const std::vector<std::string>& problems) {
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      const std::string& issuer = snapshot_.config.authentication.issuers[i].issuer;
+      if (!problems[i].empty()) found_.notes.push_back(fmt::format("key set of {}: {}", issuer, problems[i]));
+    }
+  }
+
+  Result<void> find_key(std::string_view text) {
+    if (!access::valid_api_key(text)) {
       return fail(ErrorCode::invalid_token, Origin::downstream, "api_key_malformed");
     }
-    access::ApiKeyDigest digest(options_.api_key);
+    access::ApiKeyDigest digest(text);
     TRY(answer, ask(access::api_key_path(digest.text())));
     if (answer.status == 404) {
       key_ = access::unknown_grant(digest.text());
@@ -231,6 +242,7 @@ class Walk {
     return {};
   }
 
+  std::string_view key_header() const { return snapshot_.config.authentication.api_keys.header; }
   static WallTime now() { return WallTime(std::chrono::system_clock::now()); }
 
   const ExplainOptions& options_;

@@ -17,7 +17,7 @@ struct ExplainOptions {
   std::string method;
   std::string target;  // path and query
   std::string host = "localhost";
-  std::vector<std::string> headers{};  // "Name: value"
+  std::vector<std::string> headers{};  // "Name: value"; credentials among them count as those below do
   std::string token{};                 // at most one of both
   std::string api_key{};
 };
