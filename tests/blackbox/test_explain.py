@@ -1,0 +1,345 @@
+"""`lotagate explain`: what it says is what the gateway does, and it says why."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+from harness import configs, http1
+from harness.gateway import BINARY
+from harness.key_sets import SmallIssuer
+from harness.tokens import Key, bearer
+from harness.ums import FakeUms
+
+KEYS = {name: f"lgk_{name}" + "k" * 30 for name in ("good", "narrow", "disabled", "expired", "orphan", "unknown")}
+ALLOWED, REFUSED, FAILED = 0, 3, 1
+ROUTES = {
+    "/public": {"public": True}, "/any": {}, "/models": {"require": {"GET": "models:read", "*": "models:write"}, "limits": ["per_user"]},
+    "/keys": {"api_keys": True, "require": {"*": "models:read"}}, "/only-keys": {"api_keys": True, "issuers": []},
+    "/users/{subject}": {"require": {"GET": {"owner_or": "users:read"}, "*": {"roles": ["chief"], "owner_or": ["users:read", "users:write"]}}},
+    "/mine/{subject}": {}, "/trial": {"report_only": True, "require": {"*": {"any": ["models:write", "a:b"]}}},
+    "/claims": {"require": {"*": {"scopes": ["openid", "models"], "roles": ["trainer", "chief"]}}},
+    "/named": {"methods": ["GET", "POST"], "require": {"GET": "models:read", "POST": "models:write"}}, "/first": {"issuers": ["https://first.test"]},
+    "/hosts": {"host": "inner.test", "public": True}, "/headers": {"headers": {"X-Edition": "beta"}},
+}
+
+
+def run(config_path, *arguments, stdin=""):
+    """Runs the command; returns the finished process with text output."""
+    return subprocess.run([str(BINARY), "explain", *map(str, arguments), "-c", str(config_path)], input=stdin, capture_output=True,
+                          text=True, timeout=20, check=False)
+
+
+class Place:
+    """The gateway that is asked the same, its issuers, and the service that knows the users of the first."""
+
+    def __init__(self, start, backend, directory):
+        self.first, self.second, self.silent = (SmallIssuer(f"https://{name}.test") for name in ("first", "second", "silent"))
+        self.server, self.ums = backend(), backend.keep(FakeUms())
+        silent = backend(listening=False)
+        self.ums.add("alice", ["models:read"], roles=["member"], tenant="acme")
+        self.ums.add("dora", ["*:*"], disabled=True)
+        self.ums.add("gone", ["*:*"], revoked_sessions=["s-1"])
+        self.ums.add_key(KEYS["good"], "alice")
+        self.ums.add_key(KEYS["narrow"], "alice", permissions=["models:write"])
+        self.ums.add_key(KEYS["disabled"], "alice", disabled=True)
+        self.ums.add_key(KEYS["expired"], "alice", expires_at=1)
+        self.ums.add_key(KEYS["orphan"], "nobody")
+        sections = [self._section(directory, self.first, subject_prefix=""),
+                    self._section(directory, self.second, subject_prefix="2:", user_management=False, roles_claim="realm_access.roles", typ="at+jwt"),
+                    self._section(directory, self.silent, subject_prefix="3:", jwks={"url": silent.url + "/keys"})]
+        self.gateway = start(configs.base(
+            {"backend": self.server.url}, [{"path": path, "service": "backend", **rule} for path, rule in ROUTES.items()],
+            authentication={"issuers": sections},
+            authorization={"user_management": self.ums.write_token(directory), "roles": {"chief": ["models:write"]}},
+            rate_limits={"per_user": {"key": "user", "tokens": 1000, "refill": "1000/s"}}))
+        self.ums.wait_feed()
+
+    @staticmethod
+    def _section(directory, issuer, **more):
+        folder = directory / issuer.name.rpartition("/")[2]
+        folder.mkdir()
+        return {"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["EdDSA"], "jwks": issuer.write_jwks(folder), **more}
+
+    def explain(self, *arguments, stdin=""):
+        return run(self.gateway.config_path, *arguments, stdin=stdin)
+
+    def text(self, *arguments):
+        """The lines as a dict; a line that comes several times as a list."""
+        found = {}
+        for line in self.explain(*arguments).stdout.splitlines():
+            name, value = line.split(None, 1)
+            found[name] = value if name not in found else [*([found[name]] if isinstance(found[name], str) else found[name]), value]
+        return found
+
+    def json(self, *arguments):
+        ran = self.explain(*arguments, "--json")
+        assert not ran.stderr
+        found = json.loads(ran.stdout)
+        assert ran.returncode == (ALLOWED if found["allowed"] else REFUSED) and found["allowed"] == (found["code"] is None)
+        return found
+
+    def second_token(self, **claims):
+        return self.second.mint("sam", header={"typ": "at+jwt"}, **claims)
+
+
+@pytest.fixture(name="place", scope="module")
+def _place(module_gateway, module_backend, tmp_path_factory):
+    return Place(module_gateway, module_backend, tmp_path_factory.mktemp("explain"))
+
+
+# The same requests to both.
+
+
+def token(subject="alice", **changes):
+    return lambda place: {"token": place.first.mint(subject, **changes)}
+
+
+def second(**claims):
+    return lambda place: {"token": place.second_token(**claims)}
+
+
+def key(name):
+    return lambda _: {"api_key": KEYS[name]}
+
+
+def raw(text):
+    return lambda _: {"token": text}
+
+
+def nothing(_):
+    return {}
+
+
+SKILLED = {"realm_access": {"roles": ["chief"]}, "scope": "models openid"}
+# What is asked, and with what: the code and the reason of the refusal; None: allowed.
+REQUESTS = {
+    "public": ("GET /public/x?y=z", nothing, None, None),
+    "no route": ("GET /nowhere", nothing, "route_not_found", "no route"),
+    "no route with a token": ("GET /models/../nowhere", token(), "route_not_found", "no route"),
+    "another method": ("DELETE /named", token(), "method_not_allowed", "method"),
+    "an odd path": ("GET /models%2F7", token(), "ambiguous_path", None),
+    "a bad path": ("GET /models%00", token(), "bad_request", None),
+    "a method that nobody knows": ("PURGE /any", token(), "not_implemented", "method"),
+    "a method that is never forwarded": ("TRACE /any", token(), "not_implemented", "method"),
+    "no token": ("GET /any", nothing, "missing_token", "no Authorization"),
+    "no token for a key's route": ("GET /keys", nothing, "missing_token", "no Authorization"),
+    "no token of three parts": ("GET /any", raw("a.b"), "invalid_token", None),
+    "no token at all": ("GET /any", raw("nonsense"), "invalid_token", None),
+    "two tokens in one": ("GET /any", raw("a.b.c d.e.f"), "invalid_token", None),
+    "a token that is too large": ("GET /any", raw("x" * 9000), "invalid_token", "token_too_large"),
+    "another issuer": ("GET /any", token(iss="https://evil.test"), "invalid_token", "claim_iss_unknown"),
+    "another audience": ("GET /any", token(aud="other"), "invalid_token", "claim_aud_mismatch"),
+    "another key": ("GET /any", token(key=Key("EdDSA", "key-1")), "invalid_token", "signature_mismatch"),
+    "an unknown key": ("GET /any", token(header={"kid": "key-9"}), "invalid_token", "key_unknown"),
+    "another algorithm": ("GET /any", token(header={"alg": "RS256"}), "invalid_token", "algorithm_not_allowed"),
+    "no algorithm": ("GET /any", token(header={"alg": "none"}), "invalid_token", None),
+    "another type": ("GET /any", lambda p: {"token": p.second.mint()}, "invalid_token", "header_typ_mismatch"),
+    "expired": ("GET /any", token(exp=1_700_000_000), "expired_token", "claim_exp_passed"),
+    "not yet": ("GET /any", token(nbf=4_000_000_000), "invalid_token", "claim_nbf_in_future"),
+    "no expiry": ("GET /any", token(exp=None), "invalid_token", "claim_exp_missing"),
+    "roles that are none": ("GET /any", second(realm_access={"roles": 5}), "invalid_token", "claim_roles_malformed"),
+    "an issuer that the route does not take": ("GET /first", second(), "invalid_token", "issuer_not_accepted"),
+    "keys that cannot be had": ("GET /any", lambda p: {"token": p.silent.mint()}, "keys_unavailable", "keys_never_fetched"),
+    "allowed": ("GET /models/7", token(), None, None),
+    "a missing permission": ("POST /models", token(), "forbidden", "missing_permission"),
+    "an unknown user": ("GET /any", token("nobody"), "forbidden", "unknown_user"),
+    "a disabled user": ("GET /any", token("dora"), "forbidden", "disabled_user"),
+    "an ended session": ("GET /any", token("gone", sid="s-1"), "invalid_token", "session_ended"),
+    "another session": ("GET /any", token("gone", sid="s-2"), None, None),
+    "claims alone": ("GET /claims", second(**SKILLED), None, None),
+    "a role's permission": ("POST /models", second(**SKILLED), None, None),
+    "a missing role": ("GET /claims", token(scope="models openid"), "forbidden", "missing_role"),
+    "a missing scope": ("GET /claims", second(realm_access={"roles": ["chief"]}), "forbidden", "missing_scope"),
+    "the owner": ("GET /users/%61lice/x", token(), None, None),
+    "another's": ("GET /users/bob", token(), "forbidden", "not_owner"),
+    "the owner with a parameter": ("GET /users/alice;v=1", token(), "forbidden", "not_owner"),
+    "owner and role": ("PUT /users/alice", token(), "forbidden", "missing_role"),
+    "the owner with a prefix": ("GET /mine/2:sam", second(), None, None),
+    "the owner without its prefix": ("GET /mine/sam", second(), "forbidden", "not_owner"),
+    "a key": ("GET /keys", key("good"), None, None),
+    "a key that may less": ("GET /keys", key("narrow"), "forbidden", "missing_permission"),
+    "a key that may enough": ("GET /only-keys", key("narrow"), None, None),
+    "a disabled key": ("GET /keys", key("disabled"), "invalid_token", "api_key_disabled"),
+    "an expired key": ("GET /keys", key("expired"), "invalid_token", "api_key_expired"),
+    "an unknown key of the service": ("GET /keys", key("unknown"), "invalid_token", "api_key_unknown"),
+    "a key of nobody": ("GET /keys", key("orphan"), "forbidden", "unknown_user"),
+    "a malformed key": ("GET /keys", lambda _: {"api_key": "short"}, "invalid_token", "api_key_malformed"),
+    "a key where none counts": ("GET /any", key("good"), "missing_token", "no Authorization"),
+    "a key on a public route": ("GET /public", key("good"), None, None),
+    "a token where only keys count": ("GET /only-keys", token(), "invalid_token", "issuer_not_accepted"),
+    "only reported": ("GET /trial", token(), None, "missing_permission"),
+    "nothing to report": ("GET /trial", second(**SKILLED), None, None),
+    "only reported, but expired": ("GET /trial", token(exp=1), "expired_token", "claim_exp_passed"),
+    "only reported, but disabled": ("GET /trial", token("dora"), "forbidden", "disabled_user"),
+    "another host": ("GET /hosts", nothing, "route_not_found", "no route"),
+    "its host": ("GET /hosts", lambda _: {"host": "INNER.test:8080"}, None, None),
+    "without its header": ("GET /headers", token(), "route_not_found", "no route"),
+    "with its header": ("GET /headers", lambda p: {**token()(p), "headers": [("X-Edition", "beta")]}, None, None),
+    "a token in the header": ("GET /any", lambda p: {"headers": bearer(p.first.mint())}, None, None),
+    "a key in the header": ("GET /keys", lambda _: {"headers": [("x-api-key", KEYS["good"])]}, None, None),
+    "both": ("GET /keys", lambda p: {"api_key": KEYS["good"], "headers": bearer(p.first.mint())}, "bad_request", "a token and an API key"),
+    "two keys": ("GET /keys", lambda p: {"api_key": KEYS["good"], "headers": [("X-API-Key", "x")]}, "bad_request", "repeated API key"),
+    "another scheme": ("GET /any", lambda _: {"headers": [("Authorization", "Basic YTpi")]}, "missing_token", "not a bearer token"),
+}
+
+
+def ask_gateway(place, method, target, options):
+    """(code, reason, policy) as answer and log have them."""
+    fields = list(options.get("headers", []))
+    if "token" in options:
+        fields += bearer(options["token"])
+    if "api_key" in options:
+        fields += [("X-API-Key", options["api_key"])]
+    with place.gateway.client() as client:
+        client.send(http1.request_text(method, target, fields, host=options.get("host", "localhost")))
+        response = client.response(method)
+    record, = place.gateway.wait_log(where=lambda line: line["request_id"] == response.get("X-Request-Id"))
+    assert record["status"] == response.status and (record["code"] is None) == (response.status == 200)
+    return record
+
+
+def arguments_of(method, target, options):
+    flags = {"token": "--token", "api_key": "--api-key", "host": "--host"}
+    arguments = [method, target]
+    for name, flag in flags.items():
+        arguments += [flag, options[name]] if name in options else []
+    for name, value in options.get("headers", []):
+        arguments += ["-H", f"{name}: {value}"]
+    return arguments
+
+
+@pytest.mark.parametrize("request_line,credential,code,reason", REQUESTS.values(), ids=list(REQUESTS))
+def test_it_says_what_the_gateway_does(place, request_line, credential, code, reason):
+    method, target = request_line.split(" ", 1)
+    options = credential(place)
+    record = ask_gateway(place, method, target, options)
+    assert record["code"] == code and reason in (None, record["reason"])
+    said = place.json(*arguments_of(method, target, options))
+    # The log has the query's names besides, and a path that could not be read; who shows a token where it does not count is only said here.
+    logged = {**record, "status": record["status"] if code else None, "path": said["path"] and record["path"].partition("?")[0]}
+    for name in ("status", "code", "reason", "method", "path", "route", "service", "credential", "key_id"):
+        assert said[name] == logged[name], name
+    assert record["user"] == (None if reason == "issuer_not_accepted" else said["subject"])
+    assert (record["policy"] == "would_deny") == (said["allowed"] and said["reason"] is not None)
+
+
+# What it says besides.
+
+
+def test_what_it_knows_of_a_token(place):
+    said = place.json("GET", "/models", "--token", place.first.mint(scope="a b"))
+    assert (said["issuer"], said["tenant"], said["plan"], said["roles"], said["permissions"]) == (
+        "https://first.test", "acme", "pro", ["member"], ["models:read"])
+    assert (said["scopes"], said["needs"], said["limits"], said["key_permissions"]) == (["a", "b"], ["permission models:read"], ["per_user"], [])
+    note, = said["notes"]
+    assert note.startswith("key set of https://silent.test: ")
+    assert place.text("GET", "/models", "--token", place.first.mint(scope="a b")) == {
+        "request": "GET /models", "route": "/models -> backend", "caller": "alice", "by": "token of https://first.test", "tenant": "acme (pro)",
+        "roles": "member", "permissions": "models:read", "scopes": "a, b", "needs": "permission models:read", "limits": "per_user",
+        "note": note, "decision": "allowed"}
+
+
+def test_what_it_knows_of_a_key(place):
+    said = place.text("GET", "/keys", "--api-key", KEYS["narrow"])
+    assert said["by"].startswith("API key key_") and said["key"] == "may      models:write" and said["caller"] == "alice"
+    assert (said["decision"], said["reason"]) == ("refused with 403 forbidden", "missing_permission")
+
+
+@pytest.mark.parametrize("target,needs", [
+    ("GET /users/bob", ["to be the path's {subject}, or to hold users:read"]),
+    ("PUT /users/bob", ["to be the path's {subject}, or to hold users:read, users:write", "role chief"]),
+    ("GET /mine/bob", ["to be the path's {subject}"]), ("GET /trial", ["any permission of models:write, a:b"]),
+    ("GET /claims", ["any role of trainer, chief", "all scopes of openid, models"]), ("GET /any", []), ("GET /public", []),
+])
+def test_what_a_route_needs(place, target, needs):
+    assert place.json(*target.split())["needs"] == needs
+
+
+def test_how_it_says_the_rest(place):
+    assert place.text("GET", "/public") == {"request": "GET /public", "route": "/public -> backend (public)", "decision": "allowed"}
+    assert place.text("GET", "/nowhere") == {"request": "GET /nowhere", "decision": "refused with 404 route_not_found", "reason": "no route"}
+    assert place.text("DELETE", "/named")["note"] == "allowed here: GET, POST"
+    trial = place.text("GET", "/trial", "--token", place.first.mint())
+    assert (trial["decision"], trial["reason"]) == ("allowed, because the route is `report_only`", "missing_permission")
+    assert place.text("GET", "/any", "--api-key", KEYS["good"])["note"] == "the route takes no API keys"
+
+
+@pytest.mark.parametrize("mode", ["error", "drop"])
+def test_the_user_management_service_cannot_be_had(gateway, backend, tmp_path, mode):
+    place = Place(gateway, backend, tmp_path)
+    place.ums.set_mode(mode)
+    for flags, target in ((["--token", place.first.mint()], "/any"), (["--api-key", KEYS["good"]], "/keys")):
+        options = {flags[0][2:].replace("-", "_"): flags[1]}
+        said = place.json("GET", target, *flags)
+        assert (said["status"], said["code"]) == (503, "authorization_unavailable") and place.ums.url in said["notes"][-1]
+        assert ask_gateway(place, "GET", target, options)["code"] == "authorization_unavailable"
+
+
+# How it is called.
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nsecond line\n"])
+def test_credentials_from_files_and_standard_input(place, tmp_path, end):
+    """On a command line other users of the machine could read them."""
+    text, path = place.first.mint(), tmp_path / "credential"
+    path.write_text(text + end, encoding="ascii", newline="")
+    stdin = text + end
+    for arguments in (["--token-file", path], ["--token-file", "-"], ["--token", "-"]):
+        ran = place.explain("GET", "/models", *arguments, stdin=stdin)
+        assert ran.returncode == ALLOWED and "alice" in ran.stdout, (arguments, ran.stdout, ran.stderr)
+    path.write_text(KEYS["good"] + end, encoding="ascii", newline="")
+    for arguments in (["--api-key-file", path], ["--api-key-file", "-"]):
+        assert place.explain("GET", "/keys", *arguments, stdin=KEYS["good"] + end).returncode == ALLOWED
+
+
+def test_no_credential_is_printed(place):
+    service_token = place.ums.token
+    for options in ([], ["--json"]):
+        for text in (place.first.mint(), place.first.mint(exp=1), place.first.mint(key=Key("EdDSA", "key-1")), "not-a-token-at-all", place.silent.mint()):
+            ran = place.explain("GET", "/any", "--token", text, *options)
+            assert text not in ran.stdout + ran.stderr and text.split(".")[-1] not in ran.stdout + ran.stderr
+            assert service_token not in ran.stdout + ran.stderr
+        for text in [*KEYS.values(), "short-key"]:
+            ran = place.explain("GET", "/keys", "--api-key", text, *options)
+            assert text not in ran.stdout + ran.stderr and service_token not in ran.stdout + ran.stderr
+    received = b"".join(bytes(connection.received) for connection in place.ums.connections)
+    assert not [text for text in KEYS.values() if text.encode() in received]
+
+
+def test_a_configuration_that_does_not_load(tmp_path):
+    missing = run(tmp_path / "none.yaml", "GET", "/")
+    (tmp_path / "bad.yaml").write_text("listeners: 5\nroute: []\n", encoding="ascii")
+    bad = run(tmp_path / "bad.yaml", "GET", "/")
+    for ran in (missing, bad):
+        assert ran.returncode == FAILED and ran.stderr and not ran.stdout
+    assert "bad.yaml:1" in bad.stderr and "bad.yaml:2" in bad.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--token-file", "/nonexistent"], ["--api-key-file", "/nonexistent"], ["--token", "-"], ["--token-file", "-"]])
+def test_a_credential_that_cannot_be_read(place, arguments):
+    """Nothing on standard input is no credential either."""
+    ran = place.explain("GET", "/any", *arguments, stdin="")
+    assert ran.returncode == FAILED and ran.stderr and not ran.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["GET"], ["GET", "/", "--token", "a", "--api-key", "b"], ["GET", "/", "--token", "a", "--token-file", "b"],
+                                       ["GET", "/", "--unknown"], ["GET", "/", "third"]])
+def test_a_command_line_that_makes_no_sense(place, arguments):
+    ran = place.explain(*arguments)
+    assert ran.returncode not in (ALLOWED, REFUSED) and ran.stderr and not ran.stdout
+
+
+def test_it_does_not_wait_for_a_service_for_long(place, backend, tmp_path):
+    """A source of keys that never answers ends in the answer that the gateway has for it."""
+    silent = backend(lambda connection: connection.wait_closed_by_peer())
+    issuer = SmallIssuer("https://slow.test")
+    config = configs.base({"backend": place.server.url}, [{"path": "/", "service": "backend"}],
+                          authentication=configs.authentication(issuer, {"url": silent.url + "/keys"}))
+    config["authentication"]["issuers"][0]["algorithms"] = ["EdDSA"]
+    path = tmp_path / "slow.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    begin = time.monotonic()
+    ran = run(path, "GET", "/", "--token", issuer.mint(), "--json")
+    assert ran.returncode == REFUSED and json.loads(ran.stdout)["code"] == "keys_unavailable", time.monotonic() - begin
