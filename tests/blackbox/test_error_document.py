@@ -17,10 +17,12 @@ DOCUMENT = (_ROOT / "docs" / "error-handling.md").read_text(encoding="utf-8")
 _SOURCE_ROW = re.compile(r'^    \{"(\w+)", (\d+), (true|false), "([^"]*)"\},$', re.MULTILINE)
 _TABLE_ROW = re.compile(r"^\| \[`(\w+)`\]\(#(\w+)\) \| (\d+) \| `(true|false)` \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
 _SECTION = re.compile(r"^### `(\w+)`\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+_LOG_LINE = re.compile(r'^```json\n(\{"time":.*)\n```$', re.MULTILINE)
 _EXAMPLE = re.compile(r"^```http\n(HTTP/1\.1 .*?)\n```$", re.MULTILINE | re.DOTALL)
 
 # They change from answer to answer.
 _CHANGING_FIELDS = {"X-Request-Id", "RateLimit", "Retry-After"}
+_CHANGING_MEMBERS = {"time", "request_id", "trace_id", "endpoint", "duration_ms", "upstream_ms"}
 # No client can make the gateway answer these; client_closed is not answered at all.
 _NOT_PROVOKABLE = {"overloaded", "internal", "client_closed"}
 
@@ -39,6 +41,18 @@ def _parse_example(text):
 
 
 EXAMPLES = {code: [_parse_example(text) for text in _EXAMPLE.findall(section)] for code, section in _SECTION.findall(DOCUMENT)}
+
+
+LOG_LINES = {line["code"]: line for line in map(json.loads, _LOG_LINE.findall(DOCUMENT))}
+
+
+def _expect_log_example(record):
+    """The line is the document's example for its code: its members in their order, and all values that do not change."""
+    documented = LOG_LINES[record["code"]]
+    assert list(record) == list(documented)
+    for name, value in documented.items():
+        same_kind = type(record[name]) is type(value) and (not isinstance(value, str) or len(record[name]) == len(value))
+        assert same_kind if name in _CHANGING_MEMBERS - {"endpoint"} else name == "endpoint" or record[name] == value, name
 
 
 def test_the_source_was_read():
@@ -222,12 +236,19 @@ def test_client_closed_is_only_logged(gateway, backend):
     client.reset()
     record, = instance.wait_log()
     assert (record["status"], record["code"], record["reason"]) == (499, "client_closed", "client gone")
+    _expect_log_example(record)
 
 
-def test_a_request_id_finds_the_log_line(scene):
-    response = scene.request("GET", "/reports")
+@pytest.mark.parametrize("code", ["upstream_reset", "forbidden"])
+def test_a_request_id_finds_the_log_line(scene, code):
+    response = PROVOCATIONS[code](scene)
     record, = scene.gateway.wait_log(where=lambda line: line["request_id"] == response.json()["request_id"])
-    assert record["code"] == "upstream_reset" and record["reason"] and record["reason"].encode() not in response.body
+    assert record["code"] == code and record["reason"] and record["reason"].encode() not in response.body
+    _expect_log_example(record)
+
+
+def test_every_log_line_of_the_document_is_checked():
+    assert set(LOG_LINES) == {"upstream_reset", "forbidden", "client_closed"}
 
 
 def test_every_answerable_code_is_provoked():
