@@ -1,15 +1,14 @@
 """Several issuers before one gateway: whose tokens count where, whom they name, and what each asks of its tokens."""
 
-import hmac
 import time
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness import configs
-from harness.key_sets import SmallIssuer
+from harness.key_sets import SecretIssuer, SmallIssuer
 from harness.problems import expect_problem
-from harness.tokens import bearer, encode
+from harness.tokens import bearer
 from harness.ums import FakeUms
 
 SKEW_S = 30
@@ -19,20 +18,6 @@ SECRET = bytes(range(33, 97))  # 64 bytes, the least that HS512 takes
 SMALL_SECRET = b"s" * 32
 REQUIRED = ["jti", "client.id", "https://claims.test/tier"]
 GOOD = {"jti": "t-1", "client": {"id": "c-1"}, "https://claims.test/tier": "gold"}
-
-
-class SecretIssuer(SmallIssuer):
-    """Tokens with HMACs of one secret."""
-
-    def __init__(self, name, secret):
-        super().__init__(name)
-        self.secret = secret
-
-    def mint_hmac(self, algorithm="HS256", secret=None, header=None, **claims):
-        digest = "sha" + algorithm[2:]
-        key = self.secret if secret is None else secret
-        head = {"alg": algorithm, "typ": "JWT", **(header or {})}
-        return encode(head, self.claims(**claims), lambda data: hmac.digest(key, data, digest))
 
 
 class Place:

@@ -1,10 +1,11 @@
 """Servers of key sets, honest and hostile, and the issuers whose keys they serve."""
 
+import hmac
 import json
 
 from harness import http1
 from harness.backend import ScriptedBackend
-from harness.tokens import Issuer, Key
+from harness.tokens import Issuer, Key, encode
 
 METADATA = "/.well-known/openid-configuration"
 _JSON = [("Content-Type", "application/json")]
@@ -33,6 +34,20 @@ class SmallIssuer(Issuer):
 
     def mint(self, subject="alice", algorithm="EdDSA", header=None, key=None, **claims):
         return super().mint(subject, algorithm, header, key, **claims)
+
+
+class SecretIssuer(SmallIssuer):
+    """An issuer whose tokens carry HMACs of one shared secret."""
+
+    def __init__(self, name, secret):
+        super().__init__(name)
+        self.secret = secret
+
+    def mint_hmac(self, algorithm="HS256", secret=None, header=None, **claims):
+        digest = "sha" + algorithm[2:]
+        key = self.secret if secret is None else secret
+        head = {"alg": algorithm, "typ": "JWT", **(header or {})}
+        return encode(head, self.claims(**claims), lambda data: hmac.digest(key, data, digest))
 
 
 class KeyServer(ScriptedBackend):
