@@ -1,4 +1,5 @@
 // What is wrong about callers and what they must hold, and what the operator is told.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -41,6 +42,27 @@ TEST_F(AccessErrors, Claims) {
             (Messages{"15:26 expected a map of 1 to 32 claims and header names, found a list"}));
   EXPECT_EQ(errors("authorization:\n", "authorization:\n  roles: { admin: [ all ] }\n"),
             (Messages{"17:21 `all` is not a permission, such as `models:read`"}));
+}
+
+TEST_F(AccessErrors, PrefixesThatBeginAnother) {
+  auto prefixes = [this](std::string_view first, std::string_view second, std::string_view third) {
+    auto next = [](std::string_view name, std::string_view prefix) {
+      return fmt::format(
+          "    - {{ issuer: {}, algorithms: [ EdDSA ], jwks: {{ url: http://a }}, subject_prefix: {} }}\n", name,
+          prefix);
+    };
+    return errors(
+        "algorithms: [ RS256, ES256 ]\n      jwks: { url: \"http://127.0.0.1:7001/jwks\" }\n",
+        fmt::format("algorithms: [ RS256 ]\n      jwks: {{ url: http://a }}\n      subject_prefix: {}\n", first) +
+            next("b", second) + next("c", third));
+  };
+  EXPECT_EQ(prefixes("\"a:\"", "\"b:\"", "c"), Messages{});
+  EXPECT_EQ(prefixes("\"\"", "\"b:\"", "\"\""), Messages{});
+  EXPECT_EQ(prefixes("\"a:\"", "\"a:\"", "\"b:\""), Messages{});
+  EXPECT_EQ(prefixes("\"a:\"", "\"a:b:\"", "\"a\""),
+            (Messages{"16:23 `a:` begins with `a`, the prefix of `c`, which could name these users",
+                      "17:84 `a:b:` begins with `a:`, the prefix of `https://issuer.example`, which could name these "
+                      "users"}));
 }
 
 TEST_F(AccessErrors, SecretsAndKeySetsExcludeEachOther) {

@@ -123,6 +123,23 @@ void check_subjects(Problems& problems, std::span<const YamlNode> issuers) {
   }
 }
 
+// Where one prefix begins another, the shorter one's issuer could name the longer one's users: `a:` before `b:alice` is
+// `a:b:` before `alice`. Equal prefixes, and an empty one, say that the users are the same.
+void check_prefixes(Problems& problems, std::span<const YamlNode> nodes, std::span<const Issuer> issuers) {
+  for (std::size_t i = 0; i < issuers.size(); ++i) {
+    const std::string& prefix = issuers[i].subject_prefix;
+    auto begins = [&](const Issuer& other) {
+      const std::string& shorter = other.subject_prefix;
+      return !shorter.empty() && shorter.size() < prefix.size() && prefix.starts_with(shorter);
+    };
+    auto found = std::ranges::find_if(issuers, begins);
+    if (found == issuers.end()) continue;
+    const YamlNode& node = *std::ranges::find(nodes[i].children, "subject_prefix", &YamlNode::key);
+    problems.add(node.at, fmt::format("`{}` begins with `{}`, the prefix of `{}`, which could name these users",
+                                      shown(prefix), shown(found->subject_prefix), shown(found->issuer)));
+  }
+}
+
 void read_api_keys(Problems& problems, const YamlNode& node, ApiKeys& api_keys) {
   MapReader map(problems, node, kApiKeysKeys);
   auto header = map.text("header");
@@ -193,6 +210,7 @@ void read_authentication(Problems& problems, const YamlNode& node, const std::fi
   auto items = read_list(problems, *issuers, {.what = "a list of issuers", .most = kMaxIssuers});
   for (const YamlNode& item : items) authentication.issuers.push_back(read_issuer(problems, item, folder, config));
   check_subjects(problems, items);
+  check_prefixes(problems, items, authentication.issuers);
 }
 
 void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config) {
