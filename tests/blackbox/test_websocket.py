@@ -10,6 +10,7 @@ import pytest
 from harness import configs, http1
 from harness.backend import answer_all, ok
 from harness.problems import expect_problem
+from harness.tokens import bearer
 from harness.wait import eventually
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -256,6 +257,24 @@ def test_a_slow_reader_stops_the_sender(gateway, backend):
         eventually(lambda: taken, "the sender stalls")
         assert taken[0] < 64 * 1024 * 1024
     assert instance.memory_peak() - before < 4 * 1024 * 1024
+
+
+def test_an_upgrade_needs_a_caller_who_may(gateway, backend, issuer, jwks):
+    """Like any other request: nothing of it reaches the service before."""
+    server = backend(switching(lambda c: c.wait_closed_by_peer()))
+    route = {"path": "/", "service": "backend", "upgrade": ["websocket"], "require": {"*": {"scopes": "sockets"}}}
+    config = configs.base({"backend": server.url}, [route], authentication=configs.authentication(issuer, jwks))
+    instance = gateway(config)
+    for fields, code in (([], "missing_token"), (bearer("a.b.c"), "invalid_token"), (bearer(issuer.mint(exp=1)), "expired_token"),
+                         (bearer(issuer.mint(scope="other")), "forbidden")):
+        expect_problem(instance.get("/socket", [*HANDSHAKE, *fields]), code)
+    assert not server.connections
+    with instance.client() as client:
+        upgrade(client, [*HANDSHAKE, *bearer(issuer.mint(scope="sockets")), ("X-Auth-Subject", "spoofed")])
+        assert server.connections[0].requests[0].get("X-Auth-Subject") == "alice"
+        assert b"Authorization" not in server.connections[0].received
+    record, = instance.wait_log(where=lambda line: line["status"] == 101)
+    assert (record["user"], record["credential"], record["policy"]) == ("alice", "token", "allow")
 
 
 def test_drain_ends_a_tunnel_at_its_limit(gateway, backend):
