@@ -214,9 +214,8 @@ def test_the_edges_are_sharp_to_the_millisecond(gateway, backend, tmp_path):
     issuer = SmallIssuer("https://sharp.test")
     config = configs.base({"backend": backend().url}, [{"path": "/", "service": "backend"}],
                           authentication=configs.authentication(issuer, issuer.write_jwks(tmp_path), clock_skew="0s"))
-    begin = time.time() + 1.25
-    seen = set()
     instance = gateway(config)
+    begin, seen = time.time() + 0.5, set()
     token = issuer.mint(iat=None, nbf=begin, exp=begin + 0.5)
     with instance.client() as client:
         while (before := time.time()) < begin + 0.7:
