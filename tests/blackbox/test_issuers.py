@@ -10,6 +10,7 @@ from harness.key_sets import SecretIssuer, SmallIssuer
 from harness.problems import expect_problem
 from harness.tokens import bearer
 from harness.ums import FakeUms
+from harness.wait import eventually
 
 SKEW_S = 30
 # Time that may pass between making a token and its check.
@@ -137,6 +138,25 @@ def test_the_same_sub_of_two_issuers_has_two_buckets(place):
     for issuer in (place.a, place.b):
         answered = [place.get(issuer.mint("bob"), "/limited").status for _ in range(3)]
         assert answered == [200, 200, 429]
+
+
+def test_issuers_that_share_a_prefix_share_their_users(place):
+    tokens = [issuer.mint_hmac(subject="lou") for issuer in (place.secret, place.small)]
+    for token in tokens:
+        place.expect_caller(token, "secret:lou")
+    assert [place.get(token, "/limited").status for token in tokens * 2] == [200, 200, 429, 429]
+
+
+def test_a_change_names_the_user_with_the_prefix(place):
+    """What is heard of somebody's namesake elsewhere changes nothing."""
+    for subject in ("a:zoe", "b:zoe"):
+        place.ums.add(subject, ["models:read"])
+    for issuer in (place.a, place.b):
+        assert place.get(issuer.mint("zoe"), "/models").status == 200
+    place.ums.change("zoe", permissions=[])
+    place.ums.change("a:zoe", permissions=[])
+    eventually(lambda: place.get(place.a.mint("zoe"), "/models").status == 403, "the change")
+    assert place.get(place.b.mint("zoe"), "/models").status == 200 and place.ums.lookups["b:zoe"] == 1
 
 
 def test_users_whom_the_user_management_service_does_not_know(place):
