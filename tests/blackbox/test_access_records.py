@@ -15,8 +15,10 @@ _SOURCE = "".join(path.read_text(encoding="utf-8") for path in pathlib.Path(__fi
 _OTHER_KEY = Key("EdDSA", "key-1")
 KEY, REVOKED = "lgk_" + "r" * 43, "lgk_" + "v" * 43
 ROUTES = {
-    "/public": {"public": True}, "/any": {"api_keys": True}, "/models": {"api_keys": True, "require": {"GET": "models:read", "*": "models:write"}},
-    "/trial": {"report_only": True, "require": {"*": "models:write"}}, "/mine/{subject}": {}, "/limited": {"public": True, "limits": ["few"]},
+    "/public": {"public": True}, "/any": {"api_keys": True},
+    "/models": {"api_keys": True, "require": {"GET": "models:read", "*": "models:write"}},
+    "/trial": {"report_only": True, "require": {"*": "models:write"}}, "/mine/{subject}": {},
+    "/limited": {"public": True, "limits": ["few"]},
 }
 
 
@@ -101,7 +103,8 @@ def key_id(text):
 RECORDS = {
     "public": ("GET /public", token(), None, None, None, None, None, None),
     "no token": ("GET /any", nothing, "missing_token", "no Authorization", None, None, None, None),
-    "another scheme": ("GET /any", lambda _: [("Authorization", "Basic YTpi")], "missing_token", "not a bearer token", None, None, None, None),
+    "another scheme": ("GET /any", lambda _: [("Authorization", "Basic YTpi")], "missing_token", "not a bearer token", None,
+                       None, None, None),
     "a bad token": ("GET /any", lambda _: bearer("a.b.c"), "invalid_token", ..., "token", None, None, None),
     "an unknown issuer": ("GET /any", token(iss="https://evil.test"), "invalid_token", "claim_iss_unknown", "token", None, None, None),
     "a bad signature": ("GET /any", token(key=Key("EdDSA", "key-1")), "invalid_token", "signature_mismatch", "token", None, None, None),
@@ -134,7 +137,8 @@ def test_a_request_is_logged_and_counted(place, request_line, fields, code, reas
     """One refusal is one count under its reason, and one decision one under its route; all others count nothing there."""
     refused, decided = refusals(place.gateway), decisions(place.gateway)
     record = place.ask(request_line, fields(place))
-    assert (record["code"], record["credential"], record["user"], record["key_id"], record["policy"]) == (code, credential, user, of_key, policy)
+    logged = (record["code"], record["credential"], record["user"], record["key_id"], record["policy"])
+    assert logged == (code, credential, user, of_key, policy)
     assert record["reason"] == (record["reason"] if reason is ... else reason)
     assert grown(refused, refusals(place.gateway)) == ({(code, record["reason"]): 1} if code in ABOUT_THE_CALLER else {})
     assert grown(decided, decisions(place.gateway)) == ({(record["route"], policy): 1} if policy else {})
@@ -157,7 +161,8 @@ def test_callers_make_no_series(place):
     with place.gateway.client() as client:
         for _ in range(500):
             text = ".".join(generator.choices(parts, k=generator.randint(1, 5)))
-            odd = place.issuer.mint(generator.choice(["", "a b", "nobody", 5]), header={"kid": text[:50]}, aud=text, key=generator.choice([None, _OTHER_KEY]))
+            subject, key_used = generator.choice(["", "a b", "nobody", 5]), generator.choice([None, _OTHER_KEY])
+            odd = place.issuer.mint(subject, header={"kid": text[:50]}, aud=text, key=key_used)
             client.get("/any", generator.choice([bearer(text), [("X-API-Key", text)], bearer(odd)]))
             client.get(f"/mine/{generator.randint(0, 10**9)}", bearer(place.issuer.mint(str(generator.randint(0, 5)))))
     reasons = {reason for _, reason in refusals(place.gateway)}

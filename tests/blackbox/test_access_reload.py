@@ -27,10 +27,12 @@ class Place:
         for issuer in (self.first, self.second):
             folder = directory / issuer.name.rpartition("/")[2]
             folder.mkdir()
-            sections.append({"issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["EdDSA"], "jwks": issuer.write_jwks(folder),
-                             "subject_prefix": "", "roles_claim": "roles", "claims_to_headers": {"email": "X-Auth-Email"}})
+            sections.append({
+                "issuer": issuer.name, "audiences": [issuer.audience], "algorithms": ["EdDSA"], "jwks": issuer.write_jwks(folder),
+                "subject_prefix": "", "roles_claim": "roles", "claims_to_headers": {"email": "X-Auth-Email"}})
         routes = [
-            {"path": "/any", "service": "backend", "api_keys": True}, {"path": "/write", "service": "backend", "require": {"*": "models:write"}},
+            {"path": "/any", "service": "backend", "api_keys": True},
+            {"path": "/write", "service": "backend", "require": {"*": "models:write"}},
             {"path": "/first", "service": "backend", "issuers": [self.first.name]},
         ]
         self.config = configs.base(
@@ -86,7 +88,8 @@ CHANGES = {
     "a role that stands for less": (lambda c: c["authorization"].update(roles={"trainer": ["models:list"]}), "/write", 403),
     "other paths of claims": (issuers(lambda i: i.update(scopes_claim="jti", tenant_claim="roles.x")), "/any", 200),
     "a prefix of somebody unknown": (issuers(lambda i: i.update(subject_prefix="y:")), "/any", 403),
-    "another rule": (route(1, require={"*": "models:admin"}), "/write", 403), "other issuers": (route(2, issuers=["https://second.test"]), "/first", 401),
+    "another rule": (route(1, require={"*": "models:admin"}), "/write", 403),
+    "other issuers": (route(2, issuers=["https://second.test"]), "/first", 401),
     "a stricter limit": (lambda c: c.update(limits={"token": "300B"}), "/any", 401),
     "users whom no service knows": (issuers(lambda i: i.update(user_management=False)), "/any", 200),
 }
@@ -108,9 +111,13 @@ def test_what_a_token_says_is_read_anew(place):
     assert request.get("X-Auth-Subject") == "x:alice" and request.get("X-Auth-Token-Id") == "t-1" and not request.has("X-Auth-Email")
 
 
+def swap(config):
+    config["authentication"]["issuers"].reverse()
+
+
 def test_issuers_in_another_order(place):
     """What is known of a token is not tied to its issuer's place in the list."""
-    place.reload(lambda config: config["authentication"]["issuers"].reverse())
+    place.reload(swap)
     assert place.get("/first").status == 200
     assert place.get("/first", bearer(place.second.mint())).status == 401
     assert place.get("/any", bearer(place.second.mint())).status == 200
@@ -166,7 +173,7 @@ def test_nobody_is_refused_while_issuers_change(place):
         thread.start()
     try:
         for number in range(10):
-            place.reload(lambda c, n=number: c["authentication"]["issuers"].reverse() if n % 2 else c["authentication"].update(clock_skew=f"{n}s"))
+            place.reload(swap if number % 2 else lambda config, n=number: config["authentication"].update(clock_skew=f"{n}s"))
     finally:
         stop.set()
         for thread in threads:

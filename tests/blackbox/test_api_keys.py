@@ -154,7 +154,8 @@ def test_another_scheme_is_no_second_credential(place):
 
 
 @pytest.mark.parametrize("name,value", [
-    ("X_API_Key", "{}"), ("X.API.Key", "{}"), ("Authorization", "{}"), ("Authorization", "ApiKey {}"), ("Api-Key", "{}"), ("Cookie", "X-API-Key={}"),
+    ("X_API_Key", "{}"), ("X.API.Key", "{}"), ("Authorization", "{}"), ("Authorization", "ApiKey {}"), ("Api-Key", "{}"),
+    ("Cookie", "X-API-Key={}"),
 ])
 def test_a_key_elsewhere_does_not_count(place, name, value):
     target = f"/keys?api_key={place.key}&X-API-Key={place.key}"
@@ -180,7 +181,8 @@ def test_a_header_of_ones_own(start):
 # Keys that open nothing.
 
 
-@pytest.mark.parametrize("api_key", ["", "x", "x" * 19, "x" * 257, "x" * 4000, "lgk_ " + "x" * 40, "lgk_\t" + "x" * 40, "lgk_" + "\xff" * 40, "lgk_é" + "x" * 40])
+@pytest.mark.parametrize("api_key", ["", "x", "x" * 19, "x" * 257, "x" * 4000, "lgk_ " + "x" * 40, "lgk_\t" + "x" * 40,
+    "lgk_" + "\xff" * 40, "lgk_é" + "x" * 40])
 def test_a_malformed_key_is_asked_about_nowhere(place, api_key):
     asked = place.ums.attempts
     record = place.refuse("invalid_token", "api_key_malformed", fields=with_key(api_key))
@@ -197,7 +199,8 @@ def test_the_form_of_a_key_is_the_services_own(place, api_key):
 
 
 @pytest.mark.parametrize("change", [
-    lambda key: key[:-1], lambda key: key + "x", lambda key: key[1:], lambda key: "lgk_" + key, str.lower, str.upper, str.swapcase, digest_of])
+    lambda key: key[:-1], lambda key: key + "x", lambda key: key[1:], lambda key: "lgk_" + key, str.lower, str.upper, str.swapcase,
+    digest_of])
 def test_a_key_that_only_looks_like_one(place, change):
     place.refuse("invalid_token", "api_key_unknown", fields=with_key(change(place.key)))
 
@@ -236,7 +239,8 @@ def test_a_key_ends_at_its_moment_though_it_is_remembered(start):
 
 
 @pytest.mark.parametrize("of_key,of_owner,allowed", [
-    (["*:*"], ["models:read"], True), (["models:read"], ["*:*"], True), (["models:*"], ["*:read"], True), (["models:read"], ["models:read"], True),
+    (["*:*"], ["models:read"], True), (["models:read"], ["*:*"], True), (["models:*"], ["*:read"], True),
+    (["models:read"], ["models:read"], True),
     (["models:read"], [], False), ([], ["models:read"], False), ([], ["*:*"], False), (["models:write"], ["models:read"], False),
     (["models:read"], ["models:write"], False), (["users:*"], ["*:*"], False), (["models:rea"], ["*:*"], False),
 ])
@@ -274,7 +278,8 @@ def test_what_is_no_permission_needs_an_unlimited_key(place, permissions, allowe
 
 
 @pytest.mark.parametrize("of_key,of_owner,own,others", [
-    (["users:read"], [], 200, 403), (["users:read"], ["users:read"], 200, 200), (["models:read"], ["users:read"], 403, 403), (["*:*"], [], 200, 403),
+    (["users:read"], [], 200, 403), (["users:read"], ["users:read"], 200, 200), (["models:read"], ["users:read"], 403, 403),
+    (["*:*"], [], 200, 403),
 ])
 def test_what_lifts_the_ownership_is_needed_of_the_key_too(place, of_key, of_owner, own, others):
     place.ums.add(place.owner, of_owner)
@@ -296,7 +301,8 @@ def test_one_connection_many_callers(place):
     place.ums.add("bob", [], roles=["other"], tenant="bobs")
     key, token = place.with_key(), bearer(place.issuer.mint("bob"))
     with place.gateway.client() as client:
-        for fields, caller, key_id in [(key, place.owner, True), (token, "bob", False), (with_key("x" * 30), None, False), (token, "bob", False),
+        for fields, caller, key_id in [(key, place.owner, True), (token, "bob", False), (with_key("x" * 30), None, False),
+            (token, "bob", False),
                                        ([], None, False), (key, place.owner, True)] * 3:
             response = client.get("/keys", fields)
             record = place.record_of(response)

@@ -42,7 +42,8 @@ class Place:
         authentication["issuers"].append({**own, "issuer": self.silent.name, "jwks": nowhere, "subject_prefix": "silent:"})
         routes = [
             {"path": "/tokens", "service": "backend"}, {"path": "/both", "service": "backend", "api_keys": True},
-            {"path": "/keys", "service": "backend", "api_keys": True, "issuers": []}, {"path": "/public", "service": "backend", "public": True},
+            {"path": "/keys", "service": "backend", "api_keys": True, "issuers": []},
+            {"path": "/public", "service": "backend", "public": True},
             {"path": "/models", "service": "backend", "require": {"*": "models:write"}},
         ]
         self.gateway = start(configs.base({"backend": self.server.url}, routes, authentication=authentication,
@@ -69,7 +70,8 @@ def test_no_credential_is_no_error_yet(place, target, method, fields):
 
 BAD = {
     "nonsense": lambda p: bearer("nonsense"), "no signature": lambda p: bearer("a.b.c"),
-    "another key": lambda p: bearer(p.issuer.mint(key=Key("EdDSA", "key-1"))), "another issuer": lambda p: bearer(p.issuer.mint(iss="https://evil.test")),
+    "another key": lambda p: bearer(p.issuer.mint(key=Key("EdDSA", "key-1"))),
+    "another issuer": lambda p: bearer(p.issuer.mint(iss="https://evil.test")),
     "not yet": lambda p: bearer(p.issuer.mint(nbf=4_000_000_000)), "an ended session": lambda p: bearer(p.issuer.mint("gone", sid="s-1")),
     "a token too large": lambda p: bearer("x" * 9000), "quotes": lambda p: bearer('"\\", error="none'),
 }
@@ -114,7 +116,8 @@ def test_a_missing_permission(place):
 
 
 @pytest.mark.parametrize("target,credential,status", [
-    ("/public", lambda p: [], 200), ("/tokens", lambda p: bearer(p.issuer.mint()), 200), ("/nowhere", lambda p: [], 404), ("/tokens%2F", lambda p: [], 400),
+    ("/public", lambda p: [], 200), ("/tokens", lambda p: bearer(p.issuer.mint()), 200), ("/nowhere", lambda p: [], 404),
+    ("/tokens%2F", lambda p: [], 400),
     ("/tokens", lambda p: bearer(p.silent.mint()), 503), ("/both", lambda p: [*bearer(p.issuer.mint()), ("X-API-Key", KEY)], 400),
 ])
 def test_no_other_answer_asks_for_credentials(place, target, credential, status):

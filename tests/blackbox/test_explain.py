@@ -17,10 +17,12 @@ ALLOWED, REFUSED, FAILED = 0, 3, 1
 ROUTES = {
     "/public": {"public": True}, "/any": {}, "/models": {"require": {"GET": "models:read", "*": "models:write"}, "limits": ["per_user"]},
     "/keys": {"api_keys": True, "require": {"*": "models:read"}}, "/only-keys": {"api_keys": True, "issuers": []},
-    "/users/{subject}": {"require": {"GET": {"owner_or": "users:read"}, "*": {"roles": ["chief"], "owner_or": ["users:read", "users:write"]}}},
+    "/users/{subject}": {"require": {"GET": {"owner_or": "users:read"},
+        "*": {"roles": ["chief"], "owner_or": ["users:read", "users:write"]}}},
     "/mine/{subject}": {}, "/trial": {"report_only": True, "require": {"*": {"any": ["models:write", "a:b"]}}},
     "/claims": {"require": {"*": {"scopes": ["openid", "models"], "roles": ["trainer", "chief"]}}},
-    "/named": {"methods": ["GET", "POST"], "require": {"GET": "models:read", "POST": "models:write"}}, "/first": {"issuers": ["https://first.test"]},
+    "/named": {"methods": ["GET", "POST"], "require": {"GET": "models:read", "POST": "models:write"}},
+    "/first": {"issuers": ["https://first.test"]},
     "/hosts": {"host": "inner.test", "public": True}, "/headers": {"headers": {"X-Edition": "beta"}},
 }
 
@@ -47,7 +49,8 @@ class Place:
         self.ums.add_key(KEYS["expired"], "alice", expires_at=1)
         self.ums.add_key(KEYS["orphan"], "nobody")
         sections = [self._section(directory, self.first, subject_prefix=""),
-                    self._section(directory, self.second, subject_prefix="2:", user_management=False, roles_claim="realm_access.roles", typ="at+jwt"),
+                    self._section(directory, self.second, subject_prefix="2:", user_management=False,
+                        roles_claim="realm_access.roles", typ="at+jwt"),
                     self._section(directory, self.silent, subject_prefix="3:", jwks={"url": silent.url + "/keys"})]
         self.gateway = start(configs.base(
             {"backend": self.server.url}, [{"path": path, "service": "backend", **rule} for path, rule in ROUTES.items()],
@@ -232,11 +235,13 @@ def test_what_it_knows_of_a_token(place):
     said = place.json("GET", "/models", "--token", place.first.mint(scope="a b"))
     assert (said["issuer"], said["tenant"], said["plan"], said["roles"], said["permissions"]) == (
         "https://first.test", "acme", "pro", ["member"], ["models:read"])
-    assert (said["scopes"], said["needs"], said["limits"], said["key_permissions"]) == (["a", "b"], ["permission models:read"], ["per_user"], [])
+    assert (said["scopes"], said["needs"]) == (["a", "b"], ["permission models:read"])
+    assert (said["limits"], said["key_permissions"]) == (["per_user"], [])
     note, = said["notes"]
     assert note.startswith("key set of https://silent.test: ")
     assert place.text("GET", "/models", "--token", place.first.mint(scope="a b")) == {
-        "request": "GET /models", "route": "/models -> backend", "caller": "alice", "by": "token of https://first.test", "tenant": "acme (pro)",
+        "request": "GET /models", "route": "/models -> backend", "caller": "alice", "by": "token of https://first.test",
+        "tenant": "acme (pro)",
         "roles": "member", "permissions": "models:read", "scopes": "a, b", "needs": "permission models:read", "limits": "per_user",
         "note": note, "decision": "allowed"}
 
@@ -259,7 +264,8 @@ def test_what_a_route_needs(place, target, needs):
 
 def test_how_it_says_the_rest(place):
     assert place.text("GET", "/public") == {"request": "GET /public", "route": "/public -> backend (public)", "decision": "allowed"}
-    assert place.text("GET", "/nowhere") == {"request": "GET /nowhere", "decision": "refused with 404 route_not_found", "reason": "no route"}
+    assert place.text("GET", "/nowhere") == {
+        "request": "GET /nowhere", "decision": "refused with 404 route_not_found", "reason": "no route"}
     assert place.text("DELETE", "/named")["note"] == "allowed here: GET, POST"
     trial = place.text("GET", "/trial", "--token", place.first.mint())
     assert (trial["decision"], trial["reason"]) == ("allowed, because the route is `report_only`", "missing_permission")
@@ -297,7 +303,8 @@ def test_credentials_from_files_and_standard_input(place, tmp_path, end):
 def test_no_credential_is_printed(place):
     service_token = place.ums.token
     for options in ([], ["--json"]):
-        for text in (place.first.mint(), place.first.mint(exp=1), place.first.mint(key=Key("EdDSA", "key-1")), "not-a-token-at-all", place.silent.mint()):
+        for text in (place.first.mint(), place.first.mint(exp=1), place.first.mint(key=Key("EdDSA", "key-1")), "not-a-token-at-all",
+            place.silent.mint()):
             ran = place.explain("GET", "/any", "--token", text, *options)
             assert text not in ran.stdout + ran.stderr and text.split(".")[-1] not in ran.stdout + ran.stderr
             assert service_token not in ran.stdout + ran.stderr
@@ -317,14 +324,16 @@ def test_a_configuration_that_does_not_load(tmp_path):
     assert "bad.yaml:1" in bad.stderr and "bad.yaml:2" in bad.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--token-file", "/nonexistent"], ["--api-key-file", "/nonexistent"], ["--token", "-"], ["--token-file", "-"]])
+@pytest.mark.parametrize("arguments", [["--token-file", "/nonexistent"], ["--api-key-file", "/nonexistent"], ["--token", "-"],
+    ["--token-file", "-"]])
 def test_a_credential_that_cannot_be_read(place, arguments):
     """Nothing on standard input is no credential either."""
     ran = place.explain("GET", "/any", *arguments, stdin="")
     assert ran.returncode == FAILED and ran.stderr and not ran.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["GET"], ["GET", "/", "--token", "a", "--api-key", "b"], ["GET", "/", "--token", "a", "--token-file", "b"],
+@pytest.mark.parametrize("arguments", [[], ["GET"], ["GET", "/", "--token", "a", "--api-key", "b"],
+    ["GET", "/", "--token", "a", "--token-file", "b"],
                                        ["GET", "/", "--unknown"], ["GET", "/", "third"]])
 def test_a_command_line_that_makes_no_sense(place, arguments):
     ran = place.explain(*arguments)

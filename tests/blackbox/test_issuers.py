@@ -173,7 +173,8 @@ def test_the_type_that_is_asked_for(place, typ):
     place.expect_caller(place.typed.mint(header={"typ": typ}), "typed:alice")
 
 
-@pytest.mark.parametrize("typ", ["JWT", "jwt", "id+jwt", "", "at", "at+jwt ", "at+jwtx", "text/at+jwt", "application/", "application/application/at+jwt",
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "id+jwt", "", "at", "at+jwt ", "at+jwtx", "text/at+jwt", "application/",
+    "application/application/at+jwt",
                                  "application/jwt", "logout+jwt", None])
 def test_another_type(place, typ):
     place.refuse(place.typed.mint(header={"typ": typ}), "header_typ_mismatch")
@@ -201,7 +202,8 @@ def test_a_required_claim_may_have_any_value(place, value):
 
 
 @pytest.mark.parametrize("changes", [
-    {"jti": None}, {"client": None}, {"client": {}}, {"client": {"id": None}}, {"client": "id"}, {"client": ["id"]}, {"client": None, "id": "c-1"},
+    {"jti": None}, {"client": None}, {"client": {}}, {"client": {"id": None}}, {"client": "id"}, {"client": ["id"]},
+    {"client": None, "id": "c-1"},
     {"https://claims.test/tier": None}, {"https://claims.test/tier": None, "tier": "gold"},
     {"https://claims.test/tier": None, "https://claims": {"test/tier": None}}, {"jti": None, "Jti": "t-1"},
 ])

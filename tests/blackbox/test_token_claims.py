@@ -202,7 +202,8 @@ def test_the_tenant(place):
 @pytest.mark.parametrize("claims,reason", [
     *((rights(roles=value), "claim_roles_malformed") for value in (
         5, True, {"trainer": True}, ["trainer", 5], ["r"] * 257, [["trainer"]])),
-    *((rights(permissions=value), "claim_permissions_malformed") for value in (5, {"models": "read"}, [5], ["models:read", None], ["p"] * 257)),
+    *((rights(permissions=value), "claim_permissions_malformed") for value in (5, {"models": "read"}, [5], ["models:read", None],
+        ["p"] * 257)),
     *((rights(scopes=value), "claim_scope_malformed") for value in (5, False, {"a": 1}, ["models", 5], ["s"] * 257)),
     *((rights(tenant=value), "claim_tenant_malformed") for value in (5, "", "a b", "a\r\nb", "ü", ["a", "b"], [], {"id": "a"}, "x" * 257)),
     *(({"sid": value}, "claim_sid_malformed") for value in (5, "", "a b", "x" * 129, ["a", "b"])),
