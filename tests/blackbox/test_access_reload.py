@@ -79,8 +79,13 @@ def without_first(config):
     config["routes"].pop()  # it names that issuer
 
 
+def renamed_first(config):
+    config["authentication"]["issuers"][0]["issuer"] = config["routes"][2]["issuers"][0] = "https://renamed.test"
+
+
 CHANGES = {
-    "an issuer gone": (without_first, "/any", 401), "another audience": (issuers(lambda i: i.update(audiences=["other"])), "/any", 401),
+    "an issuer gone": (without_first, "/any", 401), "another name": (renamed_first, "/any", 401),
+    "another audience": (issuers(lambda i: i.update(audiences=["other"])), "/any", 401),
     "a type asked for": (issuers(lambda i: i.update(typ="at+jwt")), "/any", 401),
     "a claim asked for": (issuers(lambda i: i.update(required_claims=["jti", "email_verified"])), "/any", 401),
     "other algorithms": (issuers(lambda i: i.update(algorithms=["RS256", "ES256"])), "/any", 401),
