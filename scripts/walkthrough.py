@@ -53,18 +53,27 @@ class Walkthrough:
             print(f"    FAILED  {what}" + ("" if seen is None else f", but saw {seen!r}"), flush=True)
         return bool(holds)
 
-    def call(self, url, *, method=None, token=None, body=None, show_fields=(), expect=200, brief=False):
+    def call(self, url, *, method=None, token=None, api_key=None, body=None, show_fields=(), expect=200, brief=False):
         """One request with curl; shows it (brief: without the body) and checks the status."""
-        arguments = _arguments(method, token, body) + [url]
+        arguments = _arguments(method, token, body, api_key) + [url]
         self._show_command(arguments)
         answer = _curl(["-i", *arguments])
         self.show(answer, show_fields, brief)
         self.check(f"status {expect}", answer.status == expect, answer.status)
         return answer
 
-    def quiet(self, url, token):
+    def quiet(self, url, token=None, api_key=None):
         """The answer to one request that is not part of what the reader sees."""
-        return _curl(["-i", *_arguments(None, token, None), url])
+        return _curl(["-i", *_arguments(None, token, None, api_key), url])
+
+    def command(self, arguments, expect=0):
+        """Another program than curl: its output, shown; checks its exit status."""
+        self._print(shlex.join(["lotagate", *arguments[1:]]))
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=CURL_SECONDS, check=False)
+        output = done.stdout + done.stderr
+        print(output.rstrip().replace("\n", "\n    ").join(("    ", "")))
+        self.check(f"exit status {expect}", done.returncode == expect, done.returncode)
+        return output
 
     def burst(self, url, token, count, directory):
         """`count` requests as fast as one connection takes them; the answers in order. `directory` is for curl's files."""
@@ -120,12 +129,14 @@ class Walkthrough:
         return 0 if self.failed == 0 and self.passed > 0 else 1
 
     def _show_command(self, arguments):
-        text = shlex.join(["curl", *arguments])
+        self._print(shlex.join(["curl", *arguments]))
+
+    def _print(self, text):
         for value, name in self.names.items():
             text = text.replace(value, name)
         # The names are shell variables: within single quotes they would be taken literally.
         for name in self.names.values():
-            text = text.replace(f"'Authorization: Bearer {name}'", f'"Authorization: Bearer {name}"')
+            text = re.sub(rf"'([\w-]+: [^']*{re.escape(name)})'", r'"\1"', text)
         print(f"  $ {_shortened(text)}", flush=True)
 
 
@@ -134,12 +145,14 @@ def _curl(arguments):
     return Answer(done.stdout or b"no answer: " + done.stderr)
 
 
-def _arguments(method, token, body):
+def _arguments(method, token, body, api_key=None):
     arguments = []
     if method and method != ("POST" if body is not None else "GET"):
         arguments += ["-X", method]
     if token:
         arguments += ["-H", f"Authorization: Bearer {token}"]
+    if api_key:
+        arguments += ["-H", f"X-API-Key: {api_key}"]
     if body is not None:
         arguments += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
     return arguments

@@ -9,7 +9,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {"bad_request", 400, false, "The request is malformed."},
     {"ambiguous_path", 400, false, "The request path can be read in more than one way."},
     {"missing_token", 401, false, "This route needs a bearer token."},
-    {"invalid_token", 401, false, "The bearer token is not valid."},
+    {"invalid_token", 401, false, "The token or API key is not valid."},
     {"expired_token", 401, false, "The bearer token has expired."},
     {"forbidden", 403, false, "The caller may not do this."},
     {"route_not_found", 404, false, "No route matches this path."},

@@ -15,7 +15,7 @@ DETAILS = {
     "method_not_allowed": "This path does not take this method.",
     "ambiguous_path": "The request path can be read in more than one way.",
     "missing_token": "This route needs a bearer token.",
-    "invalid_token": "The bearer token is not valid.",
+    "invalid_token": "The token or API key is not valid.",
     "upstream_unreachable": "The service cannot be reached.",
     "body_too_large": "The request body is larger than this route accepts.",
 }
