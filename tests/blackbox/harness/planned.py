@@ -27,6 +27,7 @@ GATEWAY_ADDS = {
     "via",
     "forwarded",
     "x-forwarded-for",
+    "x-real-ip",
     "x-forwarded-proto",
     "x-forwarded-host",
     "x-request-id",
