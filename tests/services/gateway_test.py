@@ -5,90 +5,17 @@ The gateway keeps what it learned for an hour here, so that only the changes fee
 
 import contextlib
 import http.client
-import json
-import sys
+import time
 
 import pytest
+from access_tokens import claims_of
 from administration import PASSWORD, Organisation, admin, fresh, made
-from reference_services import CALL_SECONDS, ROOT, Answer, Users
-
-sys.path.insert(0, str(ROOT / "tests" / "blackbox"))
-
-# pylint: disable=wrong-import-position
-from harness.gateway import BINARY, Gateway
-from harness.wait import eventually
-
-# pylint: enable=wrong-import-position
-
-# The routes of the administration as one would write them. Its own paths first: one's own keys need no permission.
-ROUTES = [
-    {"path": "/api/v1/users/login", "methods": ["POST"], "public": True},
-    {"path": "/api/v1/users/openapi.json", "methods": ["GET"], "public": True},
-    {"path": "/api/v1/users/me", "api_keys": True},
-    {"path": "/api/v1/users/{subject}", "api_keys": True,
-     "require": {"GET": {"owner_or": "users:read"}, "*": {"owner_or": "users:write"}}},
-    {"path": "/api/v1/users/{subject}/api-keys", "api_keys": True,
-     "require": {"GET": {"owner_or": "api_keys:read"}, "*": {"owner_or": "api_keys:write"}}},
-    {"path": "/api/v1/users", "api_keys": True, "require": {"GET": "users:read", "*": "users:write"}},
-    {"path": "/api/v1/roles", "api_keys": True, "require": {"GET": "roles:read", "*": "roles:write"}},
-    {"path": "/api/v1/permissions", "api_keys": True, "require": "roles:read"},
-    {"path": "/api/v1/tenants", "api_keys": True, "require": {"*": {"roles": "admin"}}},
-    {"path": "/api/v1/audit", "api_keys": True, "require": "audit:read"},
-    # The service answers these to anybody: a refusal is the gateway's own.
-    {"path": "/healthz", "api_keys": True},
-    {"path": "/.well-known/jwks.json", "api_keys": True, "require": "roles:read"},
-]
-ANYBODY, ROLES_READ = "/healthz", "/.well-known/jwks.json"
-
-
-class Platform:
-    """A gateway in front of a users service."""
-
-    def __init__(self, users, directory):
-        self.users = users
-        issuer = {"issuer": Users.ISSUER, "audiences": [Users.AUDIENCE], "algorithms": ["RS256"],
-                  "jwks": {"url": f"{users.origin}/.well-known/jwks.json"}}
-        self.gateway = Gateway({
-            "listeners": [{"address": "127.0.0.1:0"}],
-            "services": {"users": {"endpoints": [users.origin]}},
-            "authentication": {"issuers": [issuer], "api_keys": {"header": "X-API-Key"}},
-            "authorization": {"user_management": {
-                "url": f"http://{users.internal_address}", "token_file": str(users.data / "service.token"),
-                "fresh_for": "1h"}},
-            "routes": [{"service": "users", **route} for route in ROUTES],
-        }, directory).start()
-
-    def call(self, method, path, body=None, token=None, key=None):
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        headers |= {"X-API-Key": key} if key else {}
-        if body is not None:
-            body = json.dumps(body)
-            headers["Content-Type"] = "application/json"
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=CALL_SECONDS)) as own:
-            own.request(method, path, body, headers)
-            response = own.getresponse()
-            return Answer(response, response.read())
-
-    def token(self, username, password):
-        answer = self.call("POST", "/api/v1/users/login", {"username": username, "password": password})
-        assert answer.status == 200, answer.body
-        return answer.json["access_token"]
-
-    def admin_token(self):
-        demo = self.users.demo["admin"]
-        return self.token(demo["username"], demo["password"])
-
-    def becomes(self, status, path, **who):
-        """Asks until the answer has this status, and returns it."""
-        def probe():
-            answer = self.call("GET", path, **who)
-            return answer if answer.status == status else None
-        return eventually(probe, f"{status} from {path}")
+from gateway_platform import ANYBODY, IN_FORCE, ROLES_READ, Platform
+from reference_services import CALL_SECONDS
 
 
 @pytest.fixture(name="platform", scope="module")
 def fixture_platform(users, tmp_path_factory):
-    assert BINARY.exists(), f"{BINARY} is not built"
     platform = Platform(users, tmp_path_factory.mktemp("gateway"))
     yield platform
     platform.gateway.stop()
@@ -182,3 +109,107 @@ def test_identity_comes_from_the_gateway_alone(platform, users):
 def test_the_document_is_for_everybody(platform):
     answer = platform.call("GET", "/api/v1/users/openapi.json")
     assert answer.status == 200 and answer.json["openapi"].startswith("3.1")
+
+
+# What ends a session reaches its access token
+
+
+def sid_of(tokens):
+    return claims_of(tokens["access_token"])["sid"]
+
+
+def end_by_logout(platform, person, ended, other):
+    begun = time.monotonic()
+    assert platform.log_out(ended["refresh_token"]).status == 204
+    return begun
+
+
+def end_by_reuse(platform, person, ended, other):
+    assert platform.refresh(ended["refresh_token"]).status == 200
+    begun = time.monotonic()
+    assert platform.refresh(ended["refresh_token"]).status == 401
+    return begun
+
+
+def end_from_the_list(platform, person, ended, other):
+    begun = time.monotonic()
+    path = f"/api/v1/users/{person.id}/sessions/{sid_of(ended)}"
+    assert platform.call("DELETE", path, token=other["access_token"]).status == 204
+    return begun
+
+
+def change_password(platform, person, ended, other):
+    """In the other session, which goes on, whatever a client writes into the field that names it."""
+    body = {"current_password": PASSWORD, "new_password": PASSWORD}
+    answer = platform.call("PUT", f"/api/v1/users/{person.id}/password", body, token=other["access_token"],
+                           headers={"X-Auth-Session": sid_of(ended)})
+    assert answer.status == 204, answer.body
+    return time.monotonic()  # hashing, before anything is changed, takes its time
+
+
+@pytest.mark.parametrize("end", [end_by_logout, end_by_reuse, end_from_the_list, change_password])
+def test_J19_an_ended_session_is_out_within_a_second(platform, users, record_property, end):
+    person = Organisation(users).member("viewer", kind="person")
+    name = person.account["username"]
+    other = platform.session(name, PASSWORD)
+    slowest = 0.0
+    for _ in range(3):
+        ended = platform.session(name, PASSWORD)
+        for tokens in (ended, other):
+            assert platform.call("GET", ANYBODY, token=tokens["access_token"]).status == 200
+        changed = end(platform, person, ended, other)
+        slowest = max(slowest, platform.seconds_until(401, ANYBODY, changed, token=ended["access_token"]))
+        assert platform.refresh(ended["refresh_token"]).status == 401
+        for tokens in (other, platform.session(name, PASSWORD)):
+            assert platform.call("GET", ANYBODY, token=tokens["access_token"]).status == 200
+    record_property("slowest_s", f"{slowest:.4f}")
+    assert slowest < IN_FORCE
+
+
+def test_J19_logging_out_everywhere_is_in_force_within_a_second(platform, users):
+    person = Organisation(users).member("viewer", kind="person")
+    sessions = [platform.session(person.account["username"], PASSWORD) for _ in range(4)]
+    continued = platform.refresh(sessions[0]["refresh_token"]).json
+    tokens = [tokens["access_token"] for tokens in (*sessions, continued)]
+    assert {platform.call("GET", ANYBODY, token=token).status for token in tokens} == {200}
+    begun = time.monotonic()
+    assert platform.call("DELETE", f"/api/v1/users/{person.id}/sessions", token=tokens[-1]).status == 204
+    for token in tokens:
+        assert platform.seconds_until(401, ANYBODY, begun, token=token) < IN_FORCE
+
+
+def test_J19_a_reset_password_shuts_out_who_knew_the_old_one(platform, users):
+    organisation = Organisation(users)
+    person = organisation.member("viewer", kind="person")
+    name = person.account["username"]
+    tokens = platform.session(name, PASSWORD)
+    assert platform.call("GET", ANYBODY, token=tokens["access_token"]).status == 200
+    key = made(organisation.manager.call("POST", f"/api/v1/users/{organisation.manager.id}/api-keys", {"name": "k"}))["key"]
+    path, body = f"/api/v1/users/{person.id}/password", {"new_password": "another horse battery"}
+    assert platform.call("PUT", path, body, key=key).status == 204
+    assert platform.seconds_until(401, ANYBODY, time.monotonic(), token=tokens["access_token"]) < IN_FORCE
+    assert platform.login(name, PASSWORD).status == 401
+    assert platform.login(name, "another horse battery").status == 200
+
+
+def test_a_session_of_this_call_is_named_by_the_gateway(platform, users):
+    person = Organisation(users).member("viewer", kind="person")
+    here, there = (platform.session(person.account["username"], PASSWORD) for _ in range(2))
+    answer = platform.call("GET", f"/api/v1/users/{person.id}/sessions", token=here["access_token"],
+                           headers={"X-Auth-Session": sid_of(there)})
+    assert [entry["id"] for entry in answer.json["sessions"] if entry["current"]] == [sid_of(here)]
+    assert {entry["client"] for entry in answer.json["sessions"]} == {"127.0.0.1"}
+
+
+def test_the_lock_out_counts_the_clients_own_address(platform, users):
+    """What a client writes into X-Forwarded-For itself does not count: it can neither hide nor have others wait."""
+    victim = Organisation(users).member("viewer", kind="person").account["username"]
+    for i in range(21):
+        answer = platform.call("POST", "/api/v1/users/login", {"username": fresh("guess"), "password": "wrong horse"},
+                               headers={"X-Forwarded-For": f"198.51.100.{i}"})
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) > 0
+    rows = {row[0] for row in users.database.sql("SELECT who FROM login_failures WHERE who LIKE 'address:%'")}
+    assert rows == {"address:127.0.0.1"}
+    assert platform.login(victim, PASSWORD).status == 429
+    users.database.sql("DELETE FROM login_failures")
+    assert platform.login(victim, PASSWORD).status == 200
