@@ -81,26 +81,28 @@ std::string one_line(std::string_view message) {
   return line;
 }
 
-// Defaults come before the URL, which may say otherwise.
+// What libpq is told: defaults, which the URL may override, then the URL, then what it may not.
+struct ConnectWords {
+  explicit ConnectWords(const std::string& url)
+      : values{"3", "7000", "10", "5", "lotagate-users", url.c_str(), "UTF8", nullptr} {}
+
+  static constexpr std::array<const char*, 8> kNames{
+      "connect_timeout",  "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+      "application_name", "dbname",           "client_encoding", nullptr};
+  std::array<const char*, 8> values;
+};
+
 PGconn* connect(const std::string& url) {
-  constexpr std::array<const char*, 9> kNames{"connect_timeout",
-                                              "tcp_user_timeout",
-                                              "keepalives_idle",
-                                              "keepalives_interval",
-                                              "fallback_application_name",
-                                              "options",
-                                              "dbname",
-                                              "client_encoding",
-                                              nullptr};
-  const std::array<const char*, 9> values{"3", "7000", "10", "5", "lotagate-users", "", url.c_str(), "UTF8", nullptr};
-  return PQconnectdbParams(kNames.data(), values.data(), 1);
+  ConnectWords words(url);
+  return PQconnectdbParams(ConnectWords::kNames.data(), words.values.data(), 1);
 }
 
 // A server that answers and still does not let us in says what somebody has to change.
 [[noreturn]] void fail_connect(PGconn* connection, const std::string& url) {
   std::string message = one_line(PQerrorMessage(connection));
   PQfinish(connection);
-  PGPing state = PQping(url.c_str());
+  ConnectWords words(url);
+  PGPing state = PQpingParams(ConnectWords::kNames.data(), words.values.data(), 1);
   if (state == PQPING_OK || state == PQPING_NO_ATTEMPT) throw StartupError(message);
   throw DatabaseUnavailable(message);
 }

@@ -1,15 +1,17 @@
 """A PostgreSQL server of the tests' own: a folder and a port that nobody else uses, killed and restarted at will."""
 
+import contextlib
 import glob
 import os
 import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
+
+from reference_services import lasting_port
 
 START_SECONDS = 30
 PASSWORD = "pass word@/:?"  # as awkward as an operator's may be
@@ -23,10 +25,11 @@ def _programs():
     return pathlib.Path(found[-1]).parent
 
 
-def _free_port():
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return holder.getsockname()[1]
+def _runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 class PostgresServer:
@@ -41,7 +44,7 @@ class PostgresServer:
             user = pwd.getpwnam("postgres")
             os.chown(self.directory, user.pw_uid, user.pw_gid)
             self._as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        self.port = _free_port()
+        self.port = lasting_port()
         self._process = None
         self._databases = 0
         (self.directory / "password").write_text(PASSWORD)
@@ -76,15 +79,34 @@ class PostgresServer:
 
     def kill(self):
         """As a power failure would: no process of it does anything more."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self.freeze()  # nothing is begun while the processes are counted
+        children = self._children()
+        self._signal(signal.SIGKILL)
         self._process.wait()
+        # A new server refuses to start while one of them still has the shared memory.
+        deadline = time.monotonic() + START_SECONDS
+        while any(_runs(child) for child in children):
+            assert time.monotonic() < deadline, children
+            time.sleep(0.005)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def freeze(self):
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        """It listens and does not answer, neither on old connections nor on new ones."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self):
-        os.killpg(self._process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _children(self):
+        pid = self._process.pid
+        return list(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()))
+
+    def _signal(self, number):
+        """To every process: each of them is a child of the first one, and leader of a group of its own."""
+        for one in [*self._children(), self._process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, number)
 
     def restart(self):
         """As an administrator does it: connections are ended."""

@@ -6,7 +6,9 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -26,6 +28,14 @@ class Answer:
     @property
     def json(self):
         return json.loads(self.body)
+
+
+def lasting_port():
+    """A free port that nobody gets by chance, so that a server can have it again: below those of outgoing connections."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20000, 32000)))
+            return probe.getsockname()[1]
 
 
 class Service:
@@ -58,6 +68,10 @@ class Service:
     @property
     def port(self):
         return int(self.address.rsplit(":", 1)[1])
+
+    @property
+    def internal_port(self):
+        return int(self.internal_address.rsplit(":", 1)[1])
 
     @property
     def origin(self):
@@ -123,10 +137,11 @@ class Users(Service):
     ISSUER = "https://users.example"
     AUDIENCE = "lotabots"
 
-    def __init__(self, data, *flags, database=None):
+    def __init__(self, data, *flags, database=None, ports=(0, 0)):
+        """`ports`: those of another one that has ended, to take its place."""
         self.data = pathlib.Path(data)
         token_file = self.data / "service.token"
-        super().__init__("users", "--listen", "127.0.0.1:0", "--data", data, "--issuer", self.ISSUER, "--audience",
+        super().__init__("users", "--listen", f"127.0.0.1:{ports[0]}", "--internal-listen", f"127.0.0.1:{ports[1]}", "--data", data, "--issuer", self.ISSUER, "--audience",
                          self.AUDIENCE, "--service-token-file", token_file, "--seed",
                          *(database.flags if database else []), *flags)
         self.database = database
