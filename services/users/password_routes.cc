@@ -40,6 +40,11 @@ Outcome<Change> allowed_change(Call& call) {
   return Change{.account = std::move(*account), .own = own};
 }
 
+// 401 would tell a client that its token is no good.
+std::unexpected<services::Problem> wrong_password() {
+  return refuse(403, "wrong_password", "The current password is wrong.");
+}
+
 class PasswordChange {
  public:
   PasswordChange(const Operations& operations, Logins& logins, PasswordHasher& hasher)
@@ -76,10 +81,7 @@ class PasswordChange {
                                      std::optional<std::string_view> current) const {
     if (!current) return refuse(400, "missing_member", "`current_password` is missing; it must be a string.");
     auto credentials = logins_.check(request, account.username, *current);
-    // 401 would tell a client that its token is no good.
-    if (!credentials && credentials.error().status == 401) {
-      return refuse(403, "wrong_password", "The current password is wrong.");
-    }
+    if (!credentials && credentials.error().status == 401) return wrong_password();
     return credentials;
   }
 
@@ -87,8 +89,12 @@ class PasswordChange {
   Outcome<Response> store(Call& call, const std::string& hash, const std::optional<Credentials>& checked) const {
     TRY(change, allowed_change(call));
     const Account& account = change.account;
-    call.transaction.run("UPDATE accounts SET password_hash = ? WHERE id = ?",
-                         {std::string_view(hash), std::string_view(account.id)});
+    // Of two changes that were made with one old password at the same time, the second shows a wrong one.
+    std::string_view old = checked ? std::string_view(checked->password_hash) : std::string_view();
+    std::int64_t changed =
+        call.transaction.run("UPDATE accounts SET password_hash = ? WHERE id = ? AND (? = '' OR password_hash = ?)",
+                             {std::string_view(hash), std::string_view(account.id), old, old});
+    if (changed == 0) return wrong_password();
     // The session in which it was changed goes on, if the gateway says which that is.
     auto here = change.own ? call.request.header(kSessionHeader) : std::string_view();
     std::int64_t ended = end_sessions(call.transaction, call.changes, account.id, here);

@@ -454,6 +454,19 @@ def test_a_login_that_was_checked_before_the_change_begins_no_session_after_it(u
         assert person.call("GET", "/sessions").json["sessions"] == []
 
 
+def test_of_two_changes_with_one_old_password_one_is_made(users):
+    """Or who stole the old one could answer the owner's change with his own."""
+    for _ in range(3):
+        person = Person(users)
+        new = ["first horse battery", "second horse battery"]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda password, person=person: patiently(
+                person.call, "PUT", "/password", {"current_password": PASSWORD, "new_password": password}), new))
+        assert sorted(answer.status for answer in answers) == [204, 403]
+        made = [password for password, answer in zip(new, answers) if answer.status == 204]
+        assert person.log_in(made[0]).status == 200
+
+
 def test_a_cheap_hash_is_replaced_at_the_next_login(users, person):
     salt = os.urandom(16)
     cheap = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=32)
