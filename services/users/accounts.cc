@@ -191,6 +191,8 @@ Outcome<Account> change_account(Call& call, std::string_view id, const AccountCh
   }
   if (change.disabled) account.disabled = *change.disabled;
   if (change.roles) TRY_VOID(set_roles(call, account, *change.roles));
+  // Who enables somebody gives him all that he then holds.
+  if (before.disabled && !account.disabled) TRY_VOID(may_give(call.caller, permissions_of(call.transaction, id)));
   ChangeNote note;
   note.add("username", before.username, account.username);
   note.add("disabled", before.disabled, account.disabled);

@@ -137,6 +137,22 @@ def test_a_caller_without_account_is_refused(users):
     assert answer.status == 403 and answer.json["code"] == "unknown_caller"
 
 
+def test_who_enables_an_account_holds_what_it_may_do(users):
+    organisation = Organisation(users)
+    organisation.new_role("users:write", name="clerk")
+    clerk, member = organisation.member("clerk"), organisation.member("viewer", "manager")
+    path = f"/api/v1/users/{member.id}"
+    assert clerk.call("PATCH", path, {"disabled": True}).status == 200
+    for change in ({"disabled": False}, {"disabled": False, "username": fresh("renamed")}, {"disabled": False, "roles": ["viewer"]}):
+        answer = clerk.call("PATCH", path, change)
+        assert answer.status == 403 and answer.json["code"] == "escalation", change
+    assert users.as_admin("GET", path).json["disabled"] is True
+    # What it keeps is what counts.
+    assert clerk.call("PATCH", path, {"disabled": False, "roles": []}).json == member.account | {"roles": []}
+    assert clerk.call("PATCH", path, {"disabled": True}).status == 200
+    assert organisation.manager.call("PATCH", path, {"disabled": False, "roles": ["viewer"]}).status == 200
+
+
 def test_a_disabled_caller_is_refused(users):
     organisation = Organisation(users)
     assert organisation.manager.call("GET", "/api/v1/users").status == 200
