@@ -134,6 +134,7 @@ std::optional<Account> find_account(Transaction& transaction, std::string_view i
 
 std::vector<Account> list_accounts(Transaction& transaction, const Authority& caller, const AccountFilter& filter,
                                    std::string_view after, std::int64_t limit) {
+  if (!filter.tenant.empty() && !caller.sees(filter.tenant)) return {};
   std::string key = username_key(filter.username);
   std::string_view username = key, tenant = filter.tenant, role = filter.role, kind = filter.kind;
   std::int64_t disabled = filter.disabled ? std::int64_t{*filter.disabled} : -1;  // -1: either

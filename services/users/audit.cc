@@ -102,6 +102,7 @@ void append_audit(Transaction& transaction, const AuditEntry& entry) {
 
 std::vector<StoredAuditEntry> list_audit(Transaction& transaction, const Authority& caller, const AuditFilter& filter,
                                          std::string_view after, std::int64_t limit) {
+  if (!filter.tenant.empty() && !caller.sees(filter.tenant)) return {};
   Lead lead = lead_of(filter, caller);
   std::string_view tenant = filter.tenant, actor = filter.actor, action = filter.action, target = filter.target;
   std::string since = id_at(filter.since);

@@ -27,6 +27,9 @@ struct Authority {
   bool holds(std::string_view permission) const;
   // Whether the key, if there is one, leaves him this permission.
   bool key_allows(std::string_view permission) const;
+  // Whether he sees anything of a tenant. A list of another's is empty before anything is looked for: how long looking
+  // takes would tell him whether that tenant is there, and how large it is.
+  bool sees(std::string_view other_tenant) const { return is_admin || other_tenant == tenant; }
 };
 
 // 401 without an identity; 403 for a caller that is unknown or disabled, or whose key is.

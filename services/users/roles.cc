@@ -97,6 +97,7 @@ std::optional<Role> role_called(Transaction& transaction, std::string_view name,
 
 std::vector<Role> list_roles(Transaction& transaction, const Authority& caller, std::string_view tenant,
                              std::string_view after, std::int64_t limit) {
+  if (!tenant.empty() && !caller.sees(tenant)) return {};
   std::vector<Role> roles;
   {
     Rows rows = transaction.query(

@@ -109,6 +109,29 @@ def test_a_list_is_filtered(users):
     assert found("role=nobody-has-this") == set()
 
 
+def test_nothing_is_looked_for_in_a_tenant_that_the_caller_does_not_see(users):
+    # How long looking takes would tell that a tenant is there and how large it is. Without the tables it cannot look.
+    ours, theirs = Organisation(users), Organisation(users)
+    lists = {"users": "users", "roles": "roles", "audit": "entries"}
+
+    def answers(tenant):
+        return {path: ours.manager.call("GET", f"/api/v1/{path}?tenant={tenant}") for path in lists}
+
+    for table in ("roles", "audit"):
+        users.database.sql(f"ALTER TABLE {table} RENAME TO {table}_away")
+    try:
+        own = answers(ours.id)
+        foreign = [answers(tenant) for tenant in (theirs.id, "lotabots", "there-is-none")]
+    finally:
+        for table in ("roles", "audit"):
+            users.database.sql(f"ALTER TABLE {table}_away RENAME TO {table}")
+    assert {answer.status for answer in own.values()} == {500}
+    for tenant in foreign:
+        for path, answer in tenant.items():
+            assert answer.status == 200 and answer.json == {lists[path]: []}, path
+    assert all(answer.status == 200 and answer.json[lists[path]] for path, answer in answers(ours.id).items())
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=", "after=%00", "rolle=viewer", "limit=1&limit=2",
                                    "disabled=maybe", "tenant=%ff", "role=a%20b"])
 def test_a_bad_query_is_refused(users, query):
