@@ -42,6 +42,8 @@ ApiKey key_of(const Rows& rows) {
           .revision = rows.integer(8)};
 }
 
+bool is_admin(const Account& account) { return std::ranges::find(account.roles, kAdminRole) != account.roles.end(); }
+
 // The owner, if the caller may do this with his keys. One's own keys need no permission.
 Outcome<Account> owner(Call& call, std::string_view account, std::string_view permission) {
   TRY_VOID(require_unless_own(call.caller, permission, account));
@@ -69,6 +71,8 @@ struct OwnedKey {
 
 Outcome<OwnedKey> changeable(Call& call, std::string_view account, std::string_view id) {
   TRY(found, owner(call, account, "api_keys:write"));
+  // An admin's machines are not for a tenant's manager to stop.
+  if (account != call.caller.subject && is_admin(found)) TRY_VOID(require_admin(call.caller));
   auto key = select_key(call.transaction, account, id);
   if (!key) return unknown_key();
   TRY_VOID(services::match_revision(call.request, key->revision));
@@ -79,8 +83,7 @@ Outcome<OwnedKey> changeable(Call& call, std::string_view account, std::string_v
 // by what its maker holds today, whatever its owner holds; `*:*` in one's own name gives nothing away.
 Outcome<void> may_make(const Authority& caller, const Account& owner, const std::vector<std::string>& permissions) {
   bool own = caller.subject == owner.id;
-  bool owner_is_admin = std::ranges::find(owner.roles, kAdminRole) != owner.roles.end();
-  if (!own && owner_is_admin) TRY_VOID(require_admin(caller));
+  if (!own && is_admin(owner)) TRY_VOID(require_admin(caller));
   for (const std::string& permission : permissions) {
     if (own ? caller.key_allows(permission) : caller.holds(permission)) continue;
     return refuse(403, "escalation",

@@ -193,6 +193,22 @@ def test_nobody_but_an_admin_makes_an_admins_key(users):
     assert users.as_admin("DELETE", f"/api/v1/users/{deputy.id}").status == 204
 
 
+def test_only_an_admin_ends_or_renames_an_admins_keys(users, organisation):
+    deputy, manager = organisation.member("admin"), organisation.manager
+    key = new_key(deputy)
+    path = f"{keys_of(deputy)}/{key['id']}"
+    for method, body in (("PATCH", {"disabled": True}), ("PATCH", {"name": "mine"}), ("DELETE", None)):
+        answer = manager.call(method, path, body)
+        assert answer.status == 403 and answer.json["code"] == "admins_only", (method, body)
+    assert known(users, key)["disabled"] is False
+    assert deputy.call("PATCH", path, {"name": "renamed"}).status == 200
+    # Also with a key that is less than an admin: it is his own.
+    lesser = Member(users, deputy.account, new_key(deputy, permissions=["api_keys:write"])["id"])
+    assert lesser.call("PATCH", path, {"disabled": True}).status == 200
+    assert users.as_admin("DELETE", path).status == 204
+    assert users.as_admin("DELETE", f"/api/v1/users/{deputy.id}").status == 204
+
+
 def test_keys_end_with_their_owner(users, organisation):
     member = organisation.member()
     key = new_key(member)
