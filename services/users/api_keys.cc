@@ -80,11 +80,15 @@ Outcome<OwnedKey> changeable(Call& call, std::string_view account, std::string_v
 }
 
 // Who has a key of somebody else's can do what that one will be able to do tomorrow. So the key itself must be bounded
-// by what its maker holds today, whatever its owner holds; `*:*` in one's own name gives nothing away.
+// by what its maker holds today, whatever its owner holds. `*:*` would be every tenant, should its owner be made an
+// admin; in one's own name it gives nothing away.
 Outcome<void> may_make(const Authority& caller, const Account& owner, const std::vector<std::string>& permissions) {
   bool own = caller.subject == owner.id;
   if (!own && is_admin(owner)) TRY_VOID(require_admin(caller));
   for (const std::string& permission : permissions) {
+    if (!own && permission == kEverything && !caller.is_admin) {
+      return refuse(403, "escalation", "Only an admin gives a key for `*:*` to somebody else; name its permissions.");
+    }
     if (own ? caller.key_allows(permission) : caller.holds(permission)) continue;
     return refuse(403, "escalation",
                   fmt::format("You do not hold the permission `{}`, so you cannot give it.", permission));

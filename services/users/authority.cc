@@ -17,8 +17,6 @@ using services::refuse;
 using services::Rows;
 using services::Transaction;
 
-constexpr std::string_view kEverything = "*:*";
-
 bool is_platform_admin(Transaction& transaction, std::string_view account) {
   return transaction.query("SELECT 1 FROM account_roles WHERE account = ? AND role = ?", {account, kAdminRole}).next();
 }

@@ -15,6 +15,9 @@
 
 namespace lotagate::users {
 
+// The permission to do everything.
+inline constexpr std::string_view kEverything = "*:*";
+
 struct Authority {
   std::string subject;
   std::string tenant;

@@ -209,6 +209,31 @@ def test_only_an_admin_ends_or_renames_an_admins_keys(users, organisation):
     assert users.as_admin("DELETE", f"/api/v1/users/{deputy.id}").status == 204
 
 
+def test_a_key_from_somebody_else_is_no_admins_key_when_its_owner_becomes_one(users):
+    organisation = Organisation(users, permissions=["*:*"])
+    manager, member = organisation.manager, organisation.member()
+    for wanted in ({}, {"permissions": ["*:*"]}, {"permissions": ["models:read", "*:*"]}):
+        answer = manager.call("POST", keys_of(member), {"name": "x"} | wanted)
+        assert answer.status == 403 and answer.json["code"] == "escalation", wanted
+    widest = new_key(manager, member, permissions=["*:read", "*:write", "tenants:*", "users:*"])
+    assert users.as_admin("PATCH", f"/api/v1/users/{member.id}", {"roles": ["admin"]}).status == 200
+    caller = Member(users, member.account, widest["id"])
+    foreign = Organisation(users).manager
+    assert caller.call("GET", "/api/v1/tenants").json["code"] == "admins_only"
+    assert caller.call("GET", f"/api/v1/users/{foreign.id}").status == 404
+    assert caller.call("GET", f"/api/v1/users/{manager.id}").status == 200
+    # A key of his own is.
+    own = Member(users, member.account, new_key(member)["id"])
+    assert own.call("GET", "/api/v1/tenants").status == 200
+    # Nor does the manager enable such a key of the member's own, while that one is no admin.
+    strong = f"{keys_of(member)}/{new_key(member)['id']}"
+    assert users.as_admin("PATCH", f"/api/v1/users/{member.id}", {"roles": []}).status == 200
+    assert manager.call("PATCH", strong, {"disabled": True}).status == 200
+    assert manager.call("PATCH", strong, {"disabled": False}).json["code"] == "escalation"
+    # An admin may give one.
+    assert users.as_admin("POST", keys_of(member), {"name": "x"}).status == 201
+
+
 def test_keys_end_with_their_owner(users, organisation):
     member = organisation.member()
     key = new_key(member)
