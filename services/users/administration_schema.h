@@ -65,6 +65,11 @@ CREATE INDEX audit_by_actor ON audit (actor, id);
 CREATE INDEX audit_by_target ON audit (target_id, id);
 )sql";
 
+// Who disabled a key: the owner may enable what he disabled himself. Empty for keys that were disabled before this was
+// written down.
+inline constexpr std::string_view kDisablersOfKeys =
+    "ALTER TABLE api_keys ADD COLUMN disabled_by TEXT NOT NULL DEFAULT ''";
+
 // What was written stays as it was written, whatever a later statement of this program says.
 inline constexpr std::string_view kAuditGuardOfSqlite = R"sql(
 CREATE TRIGGER audit_keeps_entries BEFORE UPDATE ON audit

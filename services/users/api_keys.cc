@@ -29,7 +29,9 @@ constexpr std::size_t kHintBytes = 4;  // 24 of 256 bits
 // Enough for every machine to have its own; bounds what one account can make the service keep.
 constexpr std::int64_t kMaxKeysOfAccount = 50;
 
-// The columns id, account, name, last_four, permissions, disabled, created_at, expires_at, revision.
+#define LG_KEY_COLUMNS \
+  "id, account, name, last_four, permissions, disabled, created_at, expires_at, revision, disabled_by"
+
 ApiKey key_of(const Rows& rows) {
   return {.id = rows.text(0),
           .account = rows.text(1),
@@ -39,7 +41,8 @@ ApiKey key_of(const Rows& rows) {
           .disabled = rows.integer(5) != 0,
           .created_at = rows.integer(6),
           .expires_at = rows.is_null(7) ? std::nullopt : std::optional(rows.integer(7)),
-          .revision = rows.integer(8)};
+          .revision = rows.integer(8),
+          .disabled_by = rows.text(9)};
 }
 
 bool is_admin(const Account& account) { return std::ranges::find(account.roles, kAdminRole) != account.roles.end(); }
@@ -53,10 +56,7 @@ Outcome<Account> owner(Call& call, std::string_view account, std::string_view pe
 }
 
 std::optional<ApiKey> select_key(Transaction& transaction, std::string_view account, std::string_view id) {
-  Rows rows = transaction.query(
-      "SELECT id, account, name, last_four, permissions, disabled, created_at, expires_at, revision FROM api_keys "
-      "WHERE account = ? AND id = ?",
-      {account, id});
+  Rows rows = transaction.query("SELECT " LG_KEY_COLUMNS " FROM api_keys WHERE account = ? AND id = ?", {account, id});
   if (!rows.next()) return std::nullopt;
   return key_of(rows);
 }
@@ -83,17 +83,60 @@ Outcome<OwnedKey> changeable(Call& call, std::string_view account, std::string_v
 // by what its maker holds today, whatever its owner holds. `*:*` would be every tenant, should its owner be made an
 // admin; in one's own name it gives nothing away.
 Outcome<void> may_make(const Authority& caller, const Account& owner, const std::vector<std::string>& permissions) {
-  bool own = caller.subject == owner.id;
-  if (!own && is_admin(owner)) TRY_VOID(require_admin(caller));
+  if (caller.subject == owner.id) return {};
+  if (is_admin(owner)) TRY_VOID(require_admin(caller));
   for (const std::string& permission : permissions) {
-    if (!own && permission == kEverything && !caller.is_admin) {
+    if (permission == kEverything && !caller.is_admin) {
       return refuse(403, "escalation", "Only an admin gives a key for `*:*` to somebody else; name its permissions.");
     }
-    if (own ? caller.key_allows(permission) : caller.holds(permission)) continue;
+    if (caller.holds(permission)) continue;
     return refuse(403, "escalation",
                   fmt::format("You do not hold the permission `{}`, so you cannot give it.", permission));
   }
   return {};
+}
+
+// A key that leaked must leave nothing behind when it ends: it makes no other in its owner's name, and none that
+// outlives it.
+Outcome<void> key_may_make(const Authority& caller, const Account& owner, std::optional<std::int64_t> expires_at) {
+  if (!caller.key_permissions) return {};
+  if (caller.subject == owner.id) return refuse(403, "forbidden", "An API key makes no API keys of its user.");
+  if (!caller.key_expires_at || (expires_at && *expires_at <= *caller.key_expires_at)) return {};
+  return refuse(403, "escalation",
+                fmt::format("The API key in use expires at {}; what it makes cannot be good for longer.",
+                            *caller.key_expires_at));
+}
+
+// Whether only an admin takes back what `account` has decided: an admin has, or nobody knows who, as he is gone.
+bool decides_as_admin(Transaction& transaction, std::string_view account) {
+  return !transaction
+              .query(
+                  "SELECT 1 FROM accounts WHERE id = ? AND NOT EXISTS "
+                  "(SELECT 1 FROM account_roles WHERE account = accounts.id AND role = ?)",
+                  {account, kAdminRole})
+              .next();
+}
+
+// Nobody undoes with a key what may have been done because of a key, and an owner only what he did himself.
+Outcome<void> may_enable(Call& call, const Account& owner, const ApiKey& key) {
+  const Authority& caller = call.caller;
+  if (caller.key_permissions) return refuse(403, "forbidden", "An API key enables no API keys.");
+  if (caller.subject == key.disabled_by) return may_make(caller, owner, key.permissions);
+  if (caller.subject == owner.id) return refuse(403, "forbidden", "Somebody else has disabled this API key.");
+  if (decides_as_admin(call.transaction, key.disabled_by)) TRY_VOID(require_admin(caller));
+  return may_make(caller, owner, key.permissions);
+}
+
+// The key as `caller` leaves it. Disabling what is disabled already counts if it outranks who did it: somebody else
+// than the owner, or an admin.
+void set_disabled(const Authority& caller, const Account& owner, ApiKey& key, bool disabled) {
+  bool outranks = caller.subject != owner.id && (key.disabled_by == owner.id || caller.is_admin);
+  if (!disabled) {
+    key.disabled_by.clear();
+  } else if (!key.disabled || outranks) {
+    key.disabled_by = caller.subject;
+  }
+  key.disabled = disabled;
 }
 
 void tell_gateways(Call& call, std::string_view id) {
@@ -126,10 +169,9 @@ Outcome<std::vector<ApiKey>> list_api_keys(Call& call, std::string_view account,
                                            std::int64_t limit) {
   TRY_VOID(owner(call, account, "api_keys:read"));
   std::vector<ApiKey> keys;
-  Rows rows = call.transaction.query(
-      "SELECT id, account, name, last_four, permissions, disabled, created_at, expires_at, revision FROM api_keys "
-      "WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
-      {account, after, limit});
+  Rows rows =
+      call.transaction.query("SELECT " LG_KEY_COLUMNS " FROM api_keys WHERE account = ? AND id > ? ORDER BY id LIMIT ?",
+                             {account, after, limit});
   while (rows.next()) keys.push_back(key_of(rows));
   return keys;
 }
@@ -143,6 +185,7 @@ Outcome<ApiKey> find_api_key(Call& call, std::string_view account, std::string_v
 
 Outcome<MadeApiKey> create_api_key(Call& call, std::string_view account, const NewApiKey& wanted) {
   TRY(whose, owner(call, account, "api_keys:write"));
+  TRY_VOID(key_may_make(call.caller, whose, wanted.expires_at));
   TRY_VOID(may_make(call.caller, whose, wanted.permissions));
   std::int64_t now = services::now_seconds();
   if (wanted.expires_at && *wanted.expires_at <= now) {
@@ -181,15 +224,17 @@ Outcome<ApiKey> change_api_key(Call& call, std::string_view account, std::string
   TRY(found, changeable(call, account, id));
   ApiKey key = found.key;
   if (change.name) key.name = *change.name;
-  if (change.disabled) key.disabled = *change.disabled;
-  if (found.key.disabled && !key.disabled) TRY_VOID(may_make(call.caller, found.owner, key.permissions));
+  if (found.key.disabled && change.disabled == false) TRY_VOID(may_enable(call, found.owner, key));
+  if (change.disabled) set_disabled(call.caller, found.owner, key, *change.disabled);
   ChangeNote note;
   note.add("name", found.key.name, key.name);
   note.add("disabled", found.key.disabled, key.disabled);
+  note.add("disabled_by", found.key.disabled_by, key.disabled_by);
   if (note.empty()) return key;
 
-  call.transaction.run("UPDATE api_keys SET name = ?, disabled = ?, revision = revision + 1 WHERE id = ?",
-                       {std::string_view(key.name), std::int64_t{key.disabled}, id});
+  call.transaction.run(
+      "UPDATE api_keys SET name = ?, disabled = ?, disabled_by = ?, revision = revision + 1 WHERE id = ?",
+      {std::string_view(key.name), std::int64_t{key.disabled}, std::string_view(key.disabled_by), id});
   tell_gateways(call, id);
   audit(call, {"api_key", id, found.owner.tenant}, "change", note.take());
   key.revision += 1;

@@ -21,6 +21,7 @@ struct ApiKey {
   std::int64_t created_at = 0;             // seconds since 1970
   std::optional<std::int64_t> expires_at;  // seconds since 1970; absent: never
   std::int64_t revision = 0;
+  std::string disabled_by;  // the account that did; empty if it is not, or if nobody wrote that down
 };
 
 struct NewApiKey {
@@ -59,9 +60,11 @@ services::Outcome<std::vector<ApiKey>> list_api_keys(Call& call, std::string_vie
                                                      std::int64_t limit);
 services::Outcome<ApiKey> find_api_key(Call& call, std::string_view account, std::string_view id);
 
-// Problems: 403, 404, 409 for too many keys, 422 for a time in the past.
+// Problems: 403, 404, 409 for too many keys, 422 for a time in the past. With an API key only keys of others can be
+// made, and none that is good for longer.
 services::Outcome<MadeApiKey> create_api_key(Call& call, std::string_view account, const NewApiKey& wanted);
-// Problems: 403, 404, 412.
+// Problems: 403, 404, 412. No API key enables another; the owner enables what he disabled himself, and an admin alone
+// what an admin disabled.
 services::Outcome<ApiKey> change_api_key(Call& call, std::string_view account, std::string_view id,
                                          const ApiKeyChange& change);
 services::Outcome<void> remove_api_key(Call& call, std::string_view account, std::string_view id);

@@ -22,14 +22,15 @@ bool is_platform_admin(Transaction& transaction, std::string_view account) {
 }
 
 // The gateway has asked about the key as well, but may not have heard of its end yet.
-Outcome<std::vector<std::string>> permissions_of_key(Transaction& transaction, std::string_view key,
-                                                     std::string_view owner) {
+Outcome<void> bound_by_key(Transaction& transaction, std::string_view key, Authority& owner) {
   Rows rows = transaction.query(
-      "SELECT permissions FROM api_keys WHERE id = ? AND account = ? AND disabled = 0 "
+      "SELECT permissions, expires_at FROM api_keys WHERE id = ? AND account = ? AND disabled = 0 "
       "AND (expires_at IS NULL OR expires_at > ?)",
-      {key, owner, services::now_seconds()});
+      {key, std::string_view(owner.subject), services::now_seconds()});
   if (!rows.next()) return refuse(403, "api_key_not_active", "The API key is unknown, disabled or has expired.");
-  return split_words(rows.text(0));
+  owner.key_permissions = split_words(rows.text(0));
+  if (!rows.is_null(1)) owner.key_expires_at = rows.integer(1);
+  return {};
 }
 
 }  // namespace
@@ -58,10 +59,7 @@ Outcome<Authority> authority_of(Transaction& transaction, const services::Reques
     caller.tenant = rows.text(0);
   }
   caller.permissions = permissions_of(transaction, caller.subject);
-  if (!named.key_id.empty()) {
-    TRY(bound, permissions_of_key(transaction, named.key_id, caller.subject));
-    caller.key_permissions = std::move(bound);
-  }
+  if (!named.key_id.empty()) TRY_VOID(bound_by_key(transaction, named.key_id, caller));
   // A key that was made for less than everything is not for every tenant either.
   caller.is_admin = caller.holds(kEverything) && is_platform_admin(transaction, caller.subject);
   return caller;

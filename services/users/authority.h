@@ -5,6 +5,7 @@
 // not be used to give it back.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Authority {
   std::vector<std::string> permissions;
   // What the API key of this call may do at most; nothing if there is none.
   std::optional<std::vector<std::string>> key_permissions;
+  std::optional<std::int64_t> key_expires_at = {};  // seconds since 1970; absent: never, or no key
 
   // Of himself, and of the key if there is one.
   bool holds(std::string_view permission) const;

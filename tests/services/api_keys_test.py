@@ -138,11 +138,104 @@ def test_a_key_bounds_the_call_that_came_with_it(users, organisation):
     assert weak.call("POST", "/api/v1/roles", {"name": "x", "permissions": []}).json["code"] == "forbidden"
     # Also what needs no permission of the owner's: reading his own keys.
     assert weak.call("GET", keys_of(manager)).status == 403
-    # And it makes no key that may do more, not even its owner's own.
+    # And it makes no key that may do more.
+    member = organisation.member()
     for wanted in ({}, {"permissions": ["*:*"]}, {"permissions": ["users:*"]}, {"permissions": ["users:read", "roles:read"]}):
-        answer = weak.call("POST", keys_of(manager), {"name": "stronger"} | wanted)
+        answer = weak.call("POST", keys_of(member), {"name": "stronger"} | wanted)
         assert answer.status == 403 and answer.json["code"] == "escalation", wanted
-    assert weak.call("POST", keys_of(manager), {"name": "as weak", "permissions": ["users:read"]}).status == 201
+    assert weak.call("POST", keys_of(member), {"name": "as weak", "permissions": ["users:read"]}).status == 201
+
+
+def test_a_key_makes_and_enables_none_of_its_owners(users, organisation):
+    # Else a key that leaked would leave others behind when it expires or is revoked, and undo its own revocation.
+    manager = organisation.manager
+    leaked = new_key(manager, expires_at=int(time.time()) + 1000)
+    other = new_key(manager)
+    path = f"{keys_of(manager)}/{other['id']}"
+    for boss in (manager, admin(users)):
+        for permissions in (["*:*"], ["models:read"]):
+            caller = Member(users, boss.account, new_key(boss)["id"])
+            answer = caller.call("POST", keys_of(boss), {"name": "child", "permissions": permissions})
+            assert answer.status == 403 and answer.json["code"] == "forbidden"
+    caller = Member(users, manager.account, leaked["id"])
+    assert caller.call("POST", keys_of(manager), {"name": "child", "expires_at": leaked["expires_at"]}).status == 403
+    # Less than there was is always possible: a machine may end a key.
+    assert caller.call("PATCH", path, {"disabled": True}).status == 200
+    answer = caller.call("PATCH", path, {"disabled": False})
+    assert answer.status == 403 and answer.json["code"] == "forbidden"
+    assert known(users, other)["disabled"] is True
+    assert manager.call("PATCH", path, {"disabled": False}).status == 200
+    assert caller.call("DELETE", path).status == 204
+
+
+def test_a_key_makes_none_for_others_that_outlives_it(users, organisation):
+    manager, member = organisation.manager, organisation.member()
+    end = int(time.time()) + 1000
+    caller = Member(users, manager.account, new_key(manager, expires_at=end)["id"])
+    wanted = {"name": "for a machine", "permissions": ["models:read"]}
+    for more in ({}, {"expires_at": end + 1}, {"expires_at": 2**63 - 1}):
+        answer = caller.call("POST", keys_of(member), wanted | more)
+        assert answer.status == 403 and answer.json["code"] == "escalation", more
+    for more in (end, end - 1):
+        key = made(caller.call("POST", keys_of(member), wanted | {"expires_at": more}))
+    # And it enables none of them, nor does another.
+    path = f"{keys_of(member)}/{key['id']}"
+    assert caller.call("PATCH", path, {"disabled": True}).status == 200
+    for one in (caller, Member(users, manager.account, new_key(manager)["id"])):
+        assert one.call("PATCH", path, {"disabled": False}).json["code"] == "forbidden"
+    assert manager.call("PATCH", path, {"disabled": False}).status == 200
+    # A key without an end bounds nothing.
+    lasting = Member(users, manager.account, new_key(manager)["id"])
+    assert "expires_at" not in made(lasting.call("POST", keys_of(member), wanted))
+
+
+def test_what_another_has_disabled_is_not_for_the_owner_to_enable(users):
+    organisation = Organisation(users)
+    boss, manager, owner = admin(users), organisation.manager, organisation.member()
+    second = organisation.member("manager")
+    key = new_key(owner, permissions=["models:read"])
+    path = f"{keys_of(owner)}/{key['id']}"
+
+    def say(who, disabled):
+        return who.call("PATCH", path, {"disabled": disabled})
+
+    def is_refused(who, code):
+        answer = say(who, False)
+        return answer.status == 403 and answer.json["code"] == code and known(users, key)["disabled"] is True
+
+    for who in (owner, manager):  # each undoes what he did
+        assert say(who, True).status == say(who, False).status == 200
+    assert say(manager, True).status == 200
+    assert is_refused(owner, "forbidden")
+    assert say(second, False).status == 200  # another manager could as well make a new one
+
+    assert say(boss, True).status == 200
+    for who, code in ((owner, "forbidden"), (manager, "admins_only"), (second, "admins_only")):
+        assert is_refused(who, code)
+        assert say(who, True).status == 200  # and saying it once more does not make it his own decision
+        assert is_refused(who, code)
+    assert say(boss, False).status == 200
+
+    # Whoever comes later and counts for more takes the decision over.
+    for first, then in ((owner, manager), (owner, boss), (manager, boss)):
+        assert say(first, True).status == say(then, True).status == 200
+        assert is_refused(first, "admins_only" if first is manager else "forbidden")
+        assert say(boss, False).status == 200
+
+
+def test_nobody_knows_who_disabled_a_key_then_only_an_admin_enables_it(users):
+    organisation = Organisation(users)
+    manager, owner, gone = organisation.manager, organisation.member(), organisation.member("manager")
+    old, orphan = (new_key(owner, permissions=["models:read"]) for _ in range(2))
+    # As it was written before the service noted who did it.
+    users.database.sql(f"UPDATE api_keys SET disabled = 1 WHERE id = '{old['id']}'")
+    assert gone.call("PATCH", f"{keys_of(owner)}/{orphan['id']}", {"disabled": True}).status == 200
+    assert users.as_admin("DELETE", f"/api/v1/users/{gone.id}").status == 204
+    for key in (old, orphan):
+        path = f"{keys_of(owner)}/{key['id']}"
+        assert owner.call("PATCH", path, {"disabled": False}).json["code"] == "forbidden"
+        assert manager.call("PATCH", path, {"disabled": False}).json["code"] == "admins_only"
+        assert users.as_admin("PATCH", path, {"disabled": False}).json["disabled"] is False
 
 
 def test_an_admin_with_a_lesser_key_is_no_admin(users):
@@ -181,7 +274,6 @@ def test_a_key_in_another_name_is_bounded_by_its_maker_not_its_owner(users):
     path = f"{keys_of(owner)}/{strong['id']}"
     assert organisation.manager.call("PATCH", path, {"disabled": True}).status == 200
     assert organisation.manager.call("PATCH", path, {"disabled": False}).json["code"] == "escalation"
-    assert owner.call("PATCH", path, {"disabled": False}).status == 200
 
 
 def test_nobody_but_an_admin_makes_an_admins_key(users):
