@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <tuple>
 
 #include "config/sections.h"
 #include "config/text_check.h"
+#include "route/route_table.h"
 
 namespace lotagate::config {
 namespace {
@@ -63,11 +65,38 @@ void report_indistinguishable(Problems& problems, const std::vector<Route>& rout
   }
 }
 
+// The beginnings of `path` that end before a segment, from "" on: of "/a/b" these are "" and "/a".
+template <typename Each>
+void for_each_beginning(std::string_view path, Each each) {
+  if (path == "/") return;
+  for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) each(path.substr(0, slash));
+}
+
+// A match follows each place of a {subject} along a path, so they are bounded (route::RouteTable).
+void report_subject_places(Problems& problems, const std::vector<Route>& routes,
+                           const std::vector<RouteOrigin>& origins) {
+  std::set<std::string_view> before_subject;
+  for (const Route& route : routes) {
+    auto segment = route.path.find(route::kSubjectSegment);
+    if (segment != route.path.npos) before_subject.insert(std::string_view(route.path).substr(0, segment - 1));
+  }
+  if (before_subject.size() <= route::RouteTable::kMaxSubjectPlaces) return;
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    std::size_t places = 0;
+    for_each_beginning(routes[i].path, [&](std::string_view begin) { places += before_subject.count(begin); });
+    if (places <= route::RouteTable::kMaxSubjectPlaces) continue;
+    problems.add(origins[i].at,
+                 fmt::format("`{{subject}}` stands behind {} beginnings of this path, over all routes; at most {} can",
+                             places, route::RouteTable::kMaxSubjectPlaces));
+  }
+}
+
 }  // namespace
 
 void check_routes(Problems& problems, std::vector<Route>& routes, const std::vector<RouteOrigin>& origins) {
   name_routes(problems, routes, origins);
   report_indistinguishable(problems, routes, origins);
+  report_subject_places(problems, routes, origins);
 }
 
 }  // namespace lotagate::config

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/test_load_errors.h"
+#include "route/route_table.h"
 
 namespace lotagate::config {
 namespace {
@@ -346,6 +347,34 @@ TEST_F(LoadErrors, RoutesThatNoRequestCanTellApart) {
                  "  - { path: /a, service: users, headers: { a: 2 } }\n"
                  "  - { path: /a/b, service: users }\n"),
             Messages{});
+}
+
+// What passes here is built as a route table, which aborts where a match could not follow all places.
+TEST_F(LoadErrors, SubjectsBehindTooManyBeginningsOfAPath) {
+  auto with = [&](int places, std::string_view longest) {
+    std::vector<route::RouteSpec> specs;
+    std::string begin;
+    for (int i = 0; i < places; ++i) {
+      specs.push_back({.path = begin + "/{subject}"});
+      begin += "/a";
+    }
+    specs.push_back({.path = begin + std::string(longest)});
+    std::string text(kGood.substr(0, kGood.find("routes:")));
+    text += "routes:\n";
+    for (const auto& spec : specs) text += "  - { path: \"" + spec.path + "\", service: users }\n";
+    Messages messages = errors_of(text);
+    if (messages.empty()) route::RouteTable table(specs);
+    return messages;
+  };
+  auto problem = [](int line) {
+    return std::to_string(line) +
+           ":5 `{subject}` stands behind 8 beginnings of this path, over all routes; at most 7 can";
+  };
+  EXPECT_EQ(with(7, ""), Messages{});
+  EXPECT_EQ(with(7, "/b/c"), Messages{});
+  EXPECT_EQ(with(7, "/{subject}/b"), (Messages{problem(28)}));
+  EXPECT_EQ(with(8, ""), (Messages{problem(28), problem(29)}));
+  EXPECT_EQ(with(8, "/b"), (Messages{problem(28), problem(29)}));
 }
 
 TEST_F(LoadErrors, Yaml) {
