@@ -1,6 +1,7 @@
 """Fixtures: running services, and the databases behind them. What a test calls on them is in reference_services.py."""
 
 import pytest
+from persons import Person
 from postgres_server import PostgresServer
 from reference_services import Database, Service, Users
 
@@ -59,3 +60,8 @@ def fixture_inference(training):
     service = Service("inference", "--listen", "127.0.0.1:0", "--training", training.origin)
     yield service
     assert service.stop() == 0
+
+
+@pytest.fixture(name="person")
+def fixture_person(users):
+    return Person(users)
