@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kMaxHostBytes = 253;  // RFC 1035 2.3.4 without the final dot
 constexpr std::size_t kMaxLabelBytes = 63;
 constexpr std::size_t kMaxUrlBytes = 2048;
-constexpr std::size_t kMaxRoutePathBytes = 1024;
+constexpr std::string_view kHoldsParameters = "holds path parameters; a route matches with any parameters";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alphanumeric(char c) { return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z'); }
@@ -78,7 +78,17 @@ Parsed<void> parse_authority(std::string_view authority, Url& url) {
   return {};
 }
 
-// Appends one segment with its percent-encodings in canonical form.
+// One more decoding would change it.
+bool is_encoded_twice(std::string_view canonical) {
+  for (auto at = canonical.find("%25"); at != canonical.npos; at = canonical.find("%25", at + 3)) {
+    if (at + 4 < canonical.size() && hex_value(canonical[at + 3]) >= 0 && hex_value(canonical[at + 4]) >= 0)
+      return true;
+  }
+  return false;
+}
+
+// Appends one segment with its percent-encodings in canonical form: what a path may hold plain is plain, so that no two
+// routes stand for one path.
 Parsed<void> append_canonical(std::string_view segment, std::string& out) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   for (std::size_t i = 0; i < segment.size(); ++i) {
@@ -94,13 +104,15 @@ Parsed<void> append_canonical(std::string_view segment, std::string& out) {
     if (octet == '/' || octet == '\\' || octet < 0x20 || octet == 0x7F) {
       return std::unexpected("has an encoded slash, backslash or control character; such requests are refused");
     }
-    if (is_unreserved(static_cast<char>(octet))) {
+    if (octet == ';') return std::unexpected(std::string(kHoldsParameters));
+    if (is_path_character(static_cast<char>(octet))) {
       out += static_cast<char>(octet);
     } else {
       out += {'%', kHex[octet >> 4], kHex[octet & 15]};
     }
     i += 2;
   }
+  if (is_encoded_twice(out)) return std::unexpected("is encoded twice; such requests are refused");
   return {};
 }
 
@@ -161,10 +173,11 @@ Parsed<Url> parse_endpoint(std::string_view text) {
 
 Parsed<std::string> canonical_route_path(std::string_view text) {
   if (!text.starts_with('/')) return bad(text, "does not begin with `/`");
-  if (text.size() > kMaxRoutePathBytes) return bad(text, fmt::format("is longer than {} bytes", kMaxRoutePathBytes));
+  if (text.size() > route::kMaxPathBytes)
+    return bad(text, fmt::format("is longer than {} bytes", route::kMaxPathBytes));
   if (text.find_first_of("?#") != text.npos)
     return bad(text, "holds a query or a fragment; routes match the path alone");
-  if (text.contains(';')) return bad(text, "holds path parameters; a route matches with any parameters");
+  if (text.contains(';')) return bad(text, kHoldsParameters);
   std::string canonical;
   for (std::string_view rest = text.substr(1); !rest.empty();) {
     std::string_view encoded = rest.substr(0, rest.find('/'));

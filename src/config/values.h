@@ -21,8 +21,9 @@ Parsed<Url> parse_endpoint(std::string_view text);
 Parsed<std::string> parse_host(std::string_view text);
 
 // The canonical form of a route's path, as requests' paths are compared with it: begins with '/', no trailing '/' but
-// for "/", no empty or dot segments, unreserved octets plain, other percent-encodings in upper case (RFC 3986 6.2.2).
-// An error for what has no such form or would never match: a query, parameters, encoded '/' and '\', wildcards.
+// for "/", no empty or dot segments, octets that a path may hold plain are (RFC 3986 3.3), other percent-encodings in
+// upper case. An error for what has no such form or would never match: a query, parameters, encoded '/' and '\', what
+// is encoded twice, wildcards.
 Parsed<std::string> canonical_route_path(std::string_view text);
 
 // A token of RFC 9110 5.6.2.

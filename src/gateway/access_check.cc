@@ -113,8 +113,8 @@ Result<void> AccessCheck::decide(const AccessQuestion& question, const access::A
   access::Standing standing{.subject = subject_, .token = principal_ ? &*principal_ : nullptr, .user = user};
   if (credential_ == Credential::api_key) standing.key_permissions = access::TextList(key_permissions_);
   // A segment with parameters is read as another one by some services, so it names nobody.
-  bool plain = question.path.find(';') == question.path.npos;
-  if (plain) standing.path_subject = http::decode_segment(question.path_subject, arena_);
+  bool names_someone = !question.path_subject.empty() && !http::has_parameters(question.path);
+  if (names_someone) standing.path_subject = http::decode_segment(question.path_subject, arena_);
   TRY_VOID(access::check_standing(standing));
   if (user != nullptr) {
     tenant_ = arena_.copy(user->tenant);

@@ -10,6 +10,8 @@
 namespace lotagate::http {
 namespace {
 
+constexpr std::string_view kEncodedSemicolon = "%3B";
+
 std::unexpected<Error> bad(std::string_view reason) { return fail(ErrorCode::bad_request, Origin::downstream, reason); }
 
 std::unexpected<Error> ambiguous(std::string_view reason) {
@@ -101,8 +103,8 @@ enum class SegmentKind : std::uint8_t { plain, current, parent, disguised };
 SegmentKind segment_kind(std::string_view segment) {
   if (segment == ".") return SegmentKind::current;
   if (segment == "..") return SegmentKind::parent;
-  // N04: servers that strip parameters see a dot segment, or nothing at all; some decode before they strip.
-  auto bare = segment.substr(0, std::min(segment.find(';'), segment.find("%3B")));
+  // N04: servers that strip parameters see a dot segment, or nothing at all.
+  auto bare = without_parameters(segment);
   if (bare.size() != segment.size() && (bare == "." || bare == ".." || bare.empty())) return SegmentKind::disguised;
   return SegmentKind::plain;
 }
@@ -230,15 +232,27 @@ Result<void> split_absolute(std::string_view target, std::string_view& authority
 
 std::string_view decode_segment(std::string_view segment, Arena& arena) {
   if (!segment.contains('%')) return segment;
-  char* begin = reinterpret_cast<char*>(arena.allocate(segment.size()));
-  char* out = begin;
+  // Never longer than it was.
+  return *decode_segment(segment, std::span(reinterpret_cast<char*>(arena.allocate(segment.size())), segment.size()));
+}
+
+std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> buffer) {
+  std::size_t size = 0;
   for (std::size_t i = 0; i < segment.size(); ++i) {
+    if (size == buffer.size()) return std::nullopt;
     bool encoded = segment[i] == '%' && i + 2 < segment.size();
-    *out++ = encoded ? static_cast<char>(hex_value(segment[i + 1]) * 16 + hex_value(segment[i + 2])) : segment[i];
+    buffer[size++] =
+        encoded ? static_cast<char>(hex_value(segment[i + 1]) * 16 + hex_value(segment[i + 2])) : segment[i];
     if (encoded) i += 2;
   }
-  return {begin, static_cast<std::size_t>(out - begin)};
+  return std::string_view(buffer.data(), size);
 }
+
+std::string_view without_parameters(std::string_view segment) {
+  return segment.substr(0, std::min(segment.find(';'), segment.find(kEncodedSemicolon)));
+}
+
+bool has_parameters(std::string_view path) { return path.contains(';') || path.contains(kEncodedSemicolon); }
 
 Result<std::string_view> canonical_path(std::string_view path, Arena& arena) {
   if (!path.starts_with('/')) return bad("path");

@@ -2,6 +2,8 @@
 // computed once, used for the match, the permission, the bucket, the log and the upstream alike (N01 to N10).
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/arena.h"
@@ -28,6 +30,14 @@ Result<std::string_view> canonical_path(std::string_view path, Arena& arena);
 
 // What a segment of a canonical path stands for: percent-decoded, once. `segment` itself if nothing in it is encoded.
 std::string_view decode_segment(std::string_view segment, Arena& arena);
+// The same, always copied into `buffer`; nothing if that is too small.
+std::optional<std::string_view> decode_segment(std::string_view segment, std::span<char> buffer);
+
+// A segment of a canonical path up to its parameters: some services decode before they look for them, so an encoded
+// ';' begins them, too.
+std::string_view without_parameters(std::string_view segment);
+// Whether some segment of a canonical path has parameters.
+bool has_parameters(std::string_view path);
 
 // host[:port] lower-cased, without trailing dot and default port. Errors: bad_request.
 Result<Target> canonical_authority(std::string_view authority, Arena& arena);

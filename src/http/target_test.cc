@@ -144,6 +144,27 @@ TEST(CanonicalPath, OnlyAbsolutePathsHaveOne) {
   for (std::string_view raw : {"", "a", ".", "..", "*", "a/b", "%2fa"}) EXPECT_EQ(path(raw), "bad_request") << raw;
 }
 
+TEST(Segment, N07IsReadAsWhatItStandsFor) {
+  Arena arena;
+  EXPECT_EQ(decode_segment("a%3Ab%2541%25", arena), "a:b%41%");
+  std::string plain = "a:b";
+  EXPECT_EQ(decode_segment(plain, arena).data(), plain.data()) << "a plain segment is not copied";
+  char buffer[3];
+  EXPECT_EQ(decode_segment("a%3Ab", buffer), "a:b");
+  EXPECT_EQ(decode_segment("a%3Abc", buffer), std::nullopt);
+  EXPECT_EQ(decode_segment("", std::span<char>()), "");
+}
+
+TEST(Segment, N04EndsBeforeItsParameters) {
+  EXPECT_EQ(without_parameters("a"), "a");
+  EXPECT_EQ(without_parameters("a;b%3Bc"), "a");
+  EXPECT_EQ(without_parameters("a%3Bb;c"), "a");
+  EXPECT_EQ(without_parameters("%3Bb"), "");
+  EXPECT_FALSE(has_parameters("/a/b%3Ac"));
+  EXPECT_TRUE(has_parameters("/a/b;"));
+  EXPECT_TRUE(has_parameters("/a%3B/b"));
+}
+
 TEST(ResolveTarget, OriginForm) {
   EXPECT_EQ(resolve("GET /a/../b?c=d HTTP/1.1"), "a.example|/b|?c=d");
   EXPECT_EQ(resolve("GET / HTTP/1.1"), "a.example|/|");

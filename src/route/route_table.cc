@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "http/target.h"
 
 namespace lotagate::route {
 namespace {
@@ -17,6 +19,17 @@ std::string_view take_segment(std::string_view& path) {
   std::string_view segment = path.substr(0, path.find('/'));
   path.remove_prefix(segment.size());
   return segment.substr(0, segment.find(';'));
+}
+
+// Stands for kSubjectSegment in an edge. No segment holds a slash, also decoded: canonical paths have none encoded.
+constexpr std::string_view kSubjectKey = "/";
+
+// What an edge holds for a segment of a route's path.
+std::string key_of(std::string_view segment) {
+  if (segment == kSubjectSegment) return std::string(kSubjectKey);
+  std::string key(segment.size(), '\0');
+  key.resize(http::decode_segment(segment, std::span(key)).value_or("").size());
+  return key;
 }
 
 bool headers_fit(const std::vector<std::pair<std::string, std::string>>& conditions, HeaderLookup header) {
@@ -76,13 +89,14 @@ std::vector<std::vector<std::uint32_t>> RouteTable::build_trie(const std::vector
   std::vector<std::vector<std::uint32_t>> routes_of_node(1);
   std::vector<std::uint32_t> parent_of_node(1, kNone);
   for (std::size_t i = 0; i < specs.size(); ++i) {
+    LG_CHECK(specs[i].path.size() <= kMaxPathBytes, "a route's path beyond what a match compares");
     std::uint32_t node = 0;
     for (std::string_view rest = specs[i].path; !rest.empty();) {
-      std::string_view segment = take_segment(rest);
-      if (segment.empty()) continue;
-      std::uint32_t child = child_of(node, segment);
+      std::string key = key_of(take_segment(rest));
+      if (key.empty()) continue;
+      std::uint32_t child = child_of(node, key);
       if (child == kNone) {
-        child = add_child(node, segment);
+        child = add_child(node, key);
         routes_of_node.emplace_back();
         parent_of_node.push_back(node);
       }
@@ -155,7 +169,7 @@ std::uint32_t RouteTable::child_of(std::uint32_t parent, std::string_view segmen
 std::uint32_t RouteTable::add_child(std::uint32_t parent, std::string_view segment) {
   auto child = static_cast<std::uint32_t>(nodes_.size());
   edges_[slot_of(parent, segment)] = Edge{.parent = parent, .child = child, .segment = std::string(segment)};
-  bool subject = segment == kSubjectSegment;
+  bool subject = segment == kSubjectKey;
   has_subjects_ = has_subjects_ || subject;
   nodes_[parent].has_children = true;
   if (subject) nodes_[parent].subject_child = child;
@@ -163,12 +177,26 @@ std::uint32_t RouteTable::add_child(std::uint32_t parent, std::string_view segme
   return child;
 }
 
+// By a segment of a request's path. One that is an edge as it stands has nothing encoded: an edge's own '%' never has
+// two hexadecimal digits behind it, because paths that are encoded twice are refused.
+std::uint32_t RouteTable::step(std::uint32_t node, std::string_view segment) const {
+  std::uint32_t child = child_of(node, segment);
+  return child != kNone || !segment.contains('%') ? child : encoded_step(node, segment);
+}
+
+std::uint32_t RouteTable::encoded_step(std::uint32_t node, std::string_view segment) const {
+  std::array<char, kMaxPathBytes> buffer;
+  auto decoded = http::decode_segment(http::without_parameters(segment), buffer);
+  if (!decoded) return kNone;  // longer than any edge
+  return decoded->empty() ? node : child_of(node, *decoded);
+}
+
 std::uint32_t RouteTable::deepest_node(std::uint32_t from, std::string_view path) const {
   std::uint32_t node = from;
   while (!path.empty() && nodes_[node].has_children) {
     std::string_view segment = take_segment(path);
     if (segment.empty()) continue;
-    std::uint32_t child = child_of(node, segment);
+    std::uint32_t child = step(node, segment);
     if (child == kNone) break;
     node = child;
   }
@@ -215,9 +243,10 @@ RouteTable::Ways RouteTable::find_ways(std::string_view path) const {
     while (!path.empty() && segment.empty()) segment = take_segment(path);
     if (segment.empty()) break;
     if (std::uint32_t child = nodes_[node].subject_child; child != kNone && branch_count < kMaxSubjectPlaces) {
-      branches[branch_count++] = {.at = deepest_node(child, path), .subject = segment};
+      std::string_view subject = http::without_parameters(segment);
+      if (!subject.empty()) branches[branch_count++] = {.at = deepest_node(child, path), .subject = subject};
     }
-    std::uint32_t child = nodes_[node].has_children ? child_of(node, segment) : kNone;
+    std::uint32_t child = nodes_[node].has_children ? step(node, segment) : kNone;
     if (child == kNone) break;
     node = child;
   }

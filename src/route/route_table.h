@@ -15,14 +15,17 @@
 
 namespace lotagate::route {
 
-// The segment of a route's path that takes any one segment: it names whose resource the path is. No request's path
-// holds these characters as they are.
+// The segment of a route's path that takes any one segment: it names whose resource the path is. A request's segment
+// that is these characters, encoded, is one like any other.
 inline constexpr std::string_view kSubjectSegment = "{subject}";
+
+inline constexpr std::size_t kMaxPathBytes = 1024;  // of a route; requests' may be longer
 
 // The matching part of one configured route.
 struct RouteSpec {
-  std::string path;       // canonical; "/" or without a trailing '/'; one segment may be kSubjectSegment
-  std::string host = {};  // lower case, no port; empty: any
+  // Canonical, at most kMaxPathBytes; "/" or without a trailing '/'; one segment may be kSubjectSegment.
+  std::string path;
+  std::string host = {};                                          // lower case, no port; empty: any
   std::vector<std::string> methods = {};                          // empty: any
   std::vector<std::pair<std::string, std::string>> headers = {};  // lower-case name and exact value; all must match
 };
@@ -65,7 +68,8 @@ struct RouteMatch {
 //  1. The longest path on segment boundaries that has a route whose host and headers fit; of two of one length the one
 //     without kSubjectSegment, or with it further behind. Path parameters
 //     (";name=value") are not part of a segment here, and a segment that is empty without them is skipped: a rule for
-//     /admin also holds for /admin;a=b and /;x/admin, which backends may read as the same resource.
+//     /admin also holds for /admin;a=b and /;x/admin, which backends may read as the same resource. For the same reason
+//     segments are compared as what they stand for, percent-decoded, and "%3B" begins parameters: /a%3Ab is /a:b.
 //  2. Among that path's routes: exact host before any host, more header conditions before fewer, routes that name
 //     methods before those that do not, then the order of the specs.
 //  3. If only the method keeps all of them from fitting, the answer is method_not_allowed with the methods of those
@@ -107,7 +111,7 @@ class RouteTable {
   struct Edge {
     std::uint32_t parent = kNone;
     std::uint32_t child = kNone;  // kNone: a free slot
-    std::string segment;
+    std::string segment;          // percent-decoded, or kSubjectKey
   };
   // A way down the trie that a path allows, and how far up from its end it was tried.
   struct Way {
@@ -135,6 +139,8 @@ class RouteTable {
 
   std::uint32_t child_of(std::uint32_t parent, std::string_view segment) const;
   std::uint32_t add_child(std::uint32_t parent, std::string_view segment);
+  std::uint32_t step(std::uint32_t node, std::string_view segment) const;
+  std::uint32_t encoded_step(std::uint32_t node, std::string_view segment) const;
   std::size_t slot_of(std::uint32_t parent, std::string_view segment) const;
   std::uint32_t deepest_node(std::uint32_t from, std::string_view path) const;
   Ways find_ways(std::string_view path) const;

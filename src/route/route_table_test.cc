@@ -113,7 +113,44 @@ TEST(RouteTable, RulesHoldWithAndWithoutPathParameters) {
   EXPECT_EQ(outcome(match(table, "GET", "/;x/admin")), "1");
   EXPECT_EQ(outcome(match(table, "GET", "//admin")), "1");
   EXPECT_EQ(outcome(match(table, "GET", "/administrator;/admin")), "0");
-  EXPECT_EQ(outcome(match(table, "GET", "/admin%3Ba")), "0");
+  EXPECT_EQ(outcome(match(table, "GET", "/admin%3Ba")), "1");
+  EXPECT_EQ(outcome(match(table, "GET", "/admin%3Ba=b/keys%3B;c/x")), "2");
+  EXPECT_EQ(outcome(match(table, "GET", "/%3Bx/admin")), "1");
+}
+
+// RFC 3986 2.2 keeps an encoded reserved character apart from the plain one; services decode it all the same.
+TEST(Attack, N07_AnEncodedCharacterLeavesNoRoute) {
+  RouteTable table({{.path = "/v1"},
+                    {.path = "/v1/models:purge"},
+                    {.path = "/v1/%5Bx%5D"},
+                    {.path = "/v1/50%25"},
+                    {.path = "/v1/a%20b/c"},
+                    {.path = "/v1/" + std::string(kMaxPathBytes - 4, ':')}});
+  struct Case {
+    std::string_view path, outcome;
+  };
+  for (const Case& c :
+       {Case{"/v1/models:purge", "1"}, Case{"/v1/models%3Apurge", "1"}, Case{"/v1/models%3Apurge/x", "1"},
+        Case{"/v1/models%3Apurge%3B/x", "1"}, Case{"/v1/models%3A", "0"}, Case{"/v1/[x]", "2"}, Case{"/v1/%5Bx]", "2"},
+        Case{"/v1/%5Bx%5D", "2"}, Case{"/v1/50%25", "3"}, Case{"/v1/a%20b", "0"}, Case{"/v1/a%20b/c", "4"}}) {
+    EXPECT_EQ(outcome(match(table, "GET", c.path)), c.outcome) << c.path;
+  }
+  std::string longest = "/v1/";
+  for (std::size_t i = 0; i < kMaxPathBytes - 4; ++i) longest += "%3A";
+  EXPECT_EQ(outcome(match(table, "GET", longest)), "5");
+  EXPECT_EQ(outcome(match(table, "GET", longest + "%3A")), "0");
+  EXPECT_EQ(outcome(match(table, "GET", longest + std::string(3 * kMaxPathBytes, 'x'))), "0");
+}
+
+TEST(Attack, N07_AnEncodedPlaceholderIsNoPlaceholder) {
+  RouteTable table({{.path = "/users"}, {.path = "/users/{subject}"}, {.path = "/users/x/%7Bsubject%7D"}});
+  auto found = match(table, "GET", "/users/%7Bsubject%7D");
+  EXPECT_EQ(outcome(found), "1");
+  EXPECT_EQ(found.subject, "%7Bsubject%7D");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/x/%7Bsubject%7D")), "2");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/x/y")), "1");
+  EXPECT_EQ(match(table, "GET", "/users/u-1%3Ba=b").subject, "u-1");
+  EXPECT_EQ(outcome(match(table, "GET", "/users/%3Ba")), "0") << "nobody stands there";
 }
 
 TEST(RouteTable, TheLongestPathWinsWhateverTheOrder) {
@@ -189,6 +226,7 @@ TEST(RouteTable, MatchingAllocatesNothing) {
   EXPECT_EQ(found("GET", "/a/b/c", "x"), 0u);
   EXPECT_EQ(found("PUT", "/a/b/c", "x"), 0u);
   EXPECT_EQ(found("GET", "/a/long-segment-name-beyond-any-small-string/d;e", "y"), 0u);
+  EXPECT_EQ(found("GET", "/a/long%2Dsegment-name-beyond-any-small-string%3B/d", "y"), 0u);
   EXPECT_EQ(found("GET", "/nothing", "y"), 0u);
 }
 
@@ -219,11 +257,16 @@ class Reference {
   }
 
  private:
-  // Without parameters, empty segments and a trailing '/': "/a;x//b/" -> "/a/b", "/" -> "".
+  // Decoded, without parameters, empty segments and a trailing '/': "/a;x//b/" -> "/a/b", "/" -> "".
   static std::string plain(std::string_view path) {
     std::string out;
     bool in_parameter = false;
-    for (char c : path) {
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      char c = path[i];
+      if (c == '%') {
+        c = static_cast<char>(std::stoi(std::string(path.substr(i + 1, 2)), nullptr, 16));
+        i += 2;
+      }
       if (c == '/') in_parameter = false;
       if (c == ';') in_parameter = true;
       if (in_parameter || (c == '/' && out.ends_with('/'))) continue;
@@ -264,7 +307,7 @@ class Random {
   std::size_t below(std::size_t bound) { return engine_() % bound; }
 
   std::string path(bool with_parameters) {
-    static constexpr std::string_view kWords[] = {"a", "b", "ab", "long-word-beyond-small-string"};
+    static constexpr std::string_view kWords[] = {"a", "a:b", "ab", "long-word,beyond+small@string"};
     std::string out;
     for (std::size_t segments = below(5); segments > 0; --segments) {
       out += '/';
@@ -274,7 +317,23 @@ class Random {
         out += kWords[below(std::size(kWords))];
       if (with_parameters && below(4) == 0) out += ";p=1";
     }
+    if (with_parameters) out = encoded(out);
     if (out.empty() || (with_parameters && below(4) == 0)) out += '/';
+    return out;
+  }
+
+  // As a client may write it: reserved characters in the other way, here and there.
+  std::string encoded(std::string_view path) {
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    std::string out;
+    for (char c : path) {
+      bool reserved = std::string_view(":,+@;=").contains(c);
+      if (reserved && below(2) == 0) {
+        out += {'%', kHex[c >> 4], kHex[c & 15]};
+      } else {
+        out += c;
+      }
+    }
     return out;
   }
 

@@ -181,7 +181,6 @@ def test_a_rule_that_is_silent_about_methods_is_no_configuration(tmp_path, issue
     ("alice", "alice"), ("alice", "%61lice"), ("alice", "%61%6c%69%63%65"), ("alice", "alice/"), ("alice", "alice/photos/7"),
     ("alice", "bob/../alice"),
     ("alice", "./alice"), ("alice", "alice?subject=bob"), ("Alice", "Alice"), ("ALICE", "%41LICE"), ("100%", "100%25"),
-    ("a;b", "a%3Bb"), ("a;b", "a%3bb"),
     ("a+b", "a+b"), ("a+b", "a%2Bb"), ('a"b', "a%22b"), ("a|b", "a%7Cb"), ("a?b", "a%3Fb"), ("a#b", "a%23b"), ("a:b@c.test", "a:b@c.test"),
     ("a:b@c.test", "a%3Ab%40c.test"), ("~-._", "~-._"), ("~", "%7E"), ("*", "*"), ("{subject}", "%7Bsubject%7D"), ("x" * 256, "x" * 256),
 ])
@@ -196,7 +195,8 @@ def test_the_own_path(place, subject, target):
     ("alice", "alice,bob"), ("alice", "*"),
     ("alice", "%7Bsubject%7D"), ("alice", "alice/../bob"), ("alice", "%61lice/../bob"), ("alice", "bob/alice"),
     ("alice", "bob?subject=alice"),
-    ("alice", "alice;x=1"), ("alice", "alice;"), ("alice", "alice/x;y=1"), ("a;b", "a;b"), ("%61lice", "alice"),
+    ("alice", "alice;x=1"), ("alice", "alice;"), ("alice", "alice/x;y=1"), ("a;b", "a;b"), ("a;b", "a%3Bb"), ("a;b", "a%3bb"), ("a", "a%3Bb"),
+    ("alice", "alice/x%3By=1"), ("%61lice", "alice"),
     ("%61lice", "%61lice"), ("user/7", "user/7"),
     ("a+b", "a%20b"), ("al%69ce", "alice"), ("alice", "%C3%A0lice"),
 ])

@@ -22,6 +22,7 @@ class Paths:
         routes = [
             {"path": "/", "name": "open", "service": "open", "public": True},
             {"path": "/admin", "name": "admin", "service": "admin"},
+            {"path": "/models:purge,all", "name": "admin (2)", "service": "admin"},
         ]
         self.gateway = start(configs.base(
             {name: server.url for name, server in self.servers.items()}, routes,
@@ -43,23 +44,23 @@ class Paths:
         found = eventually(lines, "every answered request in the log")
         assert {request_id: found[request_id] for request_id in self._expected_log} == self._expected_log
 
-    def expect_forwarded(self, target, service, canonical):
+    def expect_forwarded(self, target, service, canonical, route=None):
         """`service` receives `canonical`, and the route and the log say the same."""
         before = self.heard()
         response = self.gateway.get(target, self.token if service == "admin" else [])
         assert response.status == 200
         assert self.heard() == {**before, service: before[service] + 1}
         assert self.servers[service].requests[-1].target == canonical
-        self.expect_logged(response, service, canonical)
+        self.expect_logged(response, route or service, canonical)
 
-    def expect_guarded(self, target, canonical):
+    def expect_guarded(self, target, canonical, route="admin"):
         """Without a token 401, with one the protected service: nobody comes to /admin by another name."""
         before = self.heard()
         response = self.gateway.get(target)
         assert expect_problem(response, "missing_token")["instance"] == canonical.partition("?")[0]
         assert self.heard() == before
-        self.expect_logged(response, "admin", canonical)
-        self.expect_forwarded(target, "admin", canonical)
+        self.expect_logged(response, route, canonical)
+        self.expect_forwarded(target, "admin", canonical, route)
 
     def expect_refused(self, target, *codes):
         """With a token, too; nobody hears of it, and the raw path is not echoed."""
@@ -188,10 +189,31 @@ def test_N07_case_matters_and_triplets_have_one_form(paths, target, canonical):
 
 @pytest.mark.parametrize("target,canonical", [
     ("/%61dmin", "/admin"), ("/adm%69n/%7e", "/admin/~"), ("/%61%64%6D%69%6E", "/admin"),
-    ("/admin/%c3%a9", "/admin/%C3%A9"),
+    ("/admin/%c3%a9", "/admin/%C3%A9"), ("/admin%3Bx", "/admin%3Bx"), ("/admin%3bx=1/y", "/admin%3Bx=1/y"),
 ])
 def test_N07_encoding_hides_no_protected_path(paths, target, canonical):
     paths.expect_guarded(target, canonical)
+
+
+@pytest.mark.parametrize("segment", [
+    "models:purge,all", "models%3Apurge,all", "models%3apurge,all", "models:purge%2Call", "m%6fdels%3Apurge%2call",
+    "models%3Apurge,all;a", "models:purge,all%3Ba",
+])
+def test_N07_a_reserved_character_has_one_meaning_for_the_rules(paths, segment):
+    """The service receives it as it came: to it the two may be different (RFC 3986 2.2)."""
+    canonical = segment.replace("%3a", "%3A").replace("%2c", "%2C").replace("%6f", "o")
+    paths.expect_guarded(f"/{segment}/x", f"/{canonical}/x", "admin (2)")
+
+
+@pytest.mark.parametrize("path,told", [
+    ("/a%3Ab", "write `/a:b`"), ("/a%2c", "write `/a,`"), ("/a%3Bb", "path parameters"), ("/a%2541", "encoded twice"),
+])
+def test_N07_a_route_has_one_spelling(tmp_path, path, told):
+    """Else two routes could stand for one path, and the stricter one could be the one that never matches."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text(yaml.safe_dump(configs.public("http://127.0.0.1:1", {"path": path})), encoding="utf-8")
+    result = run_command("check", "-c", file)
+    assert result.returncode == 1 and told in result.stderr
 
 
 QUERIES = [
