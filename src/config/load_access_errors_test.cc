@@ -27,6 +27,7 @@ class AccessErrors : public LoadErrors {
 
 TEST_F(AccessErrors, Claims) {
   EXPECT_EQ(issuer("typ: a b"), (Messages{"15:12 `a b` is not a token type, such as `at+jwt`"}));
+  EXPECT_EQ(issuer("typ: application/"), (Messages{"15:12 `application/` is not a token type, such as `at+jwt`"}));
   EXPECT_EQ(issuer("required_claims: [ a b ]"),
             (Messages{"15:26 `a b` is not a claim: the name of a member, or names joined by dots"}));
   EXPECT_EQ(issuer("roles_claim: [ roles ]"), (Messages{"15:20 expected a text, found a list"}));

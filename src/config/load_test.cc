@@ -34,7 +34,7 @@ authentication:
       algorithms: [ EdDSA, RS256 ]
       jwks: { url: "https://issuer.example/jwks?x=1", refresh: 1m, max_stale: 2h }
       subject_prefix: ""
-      typ: at+jwt
+      typ: Application/at+jwt
       required_claims: [ sid, realm_access.roles ]
       tenant_claim: org.id
       roles_claim: realm_access.roles

@@ -90,10 +90,14 @@ void read_subject_prefix(Problems& problems, const YamlNode& node, Issuer& issue
 
 void read_claims(Problems& problems, MapReader& map, Issuer& issuer) {
   if (auto type = map.text("typ")) {
-    if (type->empty() || !fits_identity(*type, kMaxTypeBytes)) {
+    // As the token's own is compared (RFC 7515 4.1.9).
+    constexpr std::string_view kPrefix = "application/";
+    std::string_view name = *type;
+    if (iequals(name.substr(0, kPrefix.size()), kPrefix)) name.remove_prefix(kPrefix.size());
+    if (name.empty() || !fits_identity(name, kMaxTypeBytes)) {
       problems.add(map.find("typ")->at, fmt::format("`{}` is not a token type, such as `at+jwt`", shown(*type)));
     } else {
-      issuer.type = *std::move(type);
+      issuer.type = name;
     }
   }
   if (const YamlNode* required = map.find("required_claims")) {

@@ -146,6 +146,16 @@ def test_J14_access_tokens(typed, typ):
     typed.accept(typed_token(typed, typ))
 
 
+@pytest.mark.parametrize("configured", ["application/at+jwt", "Application/AT+JWT"])
+def test_J14_the_configured_type_may_say_application(gateway, backend, issuer, tmp_path, configured):
+    """Both spellings are one type (RFC 7515 4.1.9), on both sides."""
+    server = backend()
+    door = Door(gateway(config(server, issuer, issuer.write_jwks(tmp_path), typ=configured)), server, issuer)
+    for typ in ("at+jwt", "application/at+jwt"):
+        door.accept(typed_token(door, typ))
+    door.refuse(typed_token(door, "application/jwt"), "header_typ_mismatch")
+
+
 @pytest.mark.parametrize("typ", ["JWT", None, "", "id+jwt", "logout+jwt", "at+jwt ", "at+jwtx", "at", "x/at+jwt", "application/application/at+jwt",
                                  "secevent+jwt", "application/"])
 def test_J14_tokens_for_something_else(typed, typ):
