@@ -75,6 +75,12 @@ TEST_F(AccessErrors, SecretsAndKeySetsExcludeEachOther) {
   folder_.write("secret", std::string(32, 's') + "\n");
   EXPECT_EQ(secret("algorithms: [ HS256 ]\n      secret_file: secret"),
             (Messages{"15:7 `secret_file` needs `audiences`: whoever shares the secret can make tokens for anyone"}));
+  for (std::string_view end : {"\r\n", "\n"}) {
+    folder_.write("secret", std::string(31, 's') + std::string(end));
+    EXPECT_EQ(secret("audiences: [ a ]\n      algorithms: [ HS256 ]\n      secret_file: secret"),
+              (Messages{"16:7 the file that `secret_file` names: HS256 needs a secret of at least 32 bytes"}));
+  }
+  folder_.write("secret", std::string(32, 's') + "\r\n");
   EXPECT_EQ(
       secret("audiences: [ a ]\n      algorithms: [ HS256 ]\n      secret_file: secret\n      jwks: { url: http://a }"),
       (Messages{"16:7 `secret_file` and `jwks` exclude each other"}));

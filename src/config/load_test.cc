@@ -108,7 +108,7 @@ class Load : public testing::Test {
   Load() {
     folder_.write("service.token", "  secret-token\r\n");
     folder_.write("keys/other.json", kTestKeySet);
-    folder_.write("shared.secret", std::string(48, 's') + "\n");
+    folder_.write("shared.secret", std::string(48, 's') + "\r\n");
     folder_.write("gateway.yaml", kFull);
   }
 

@@ -50,14 +50,14 @@ void read_algorithms(Problems& problems, const YamlNode& node, bool symmetric,
   }
 }
 
-// The file's bytes; a line end behind them, which editors and `echo` leave, is not one of them.
+// The file's bytes; a line end behind them (LF or CRLF), which editors and `echo` leave, is not one of them.
 void read_secret(Problems& problems, MapReader& map, const std::filesystem::path& folder, Issuer& issuer) {
   const YamlNode* node = map.find("secret_file");
   auto name = map.text("secret_file");
   if (!name) return;
   auto content = read_named_file(problems, *node, (folder / *name).lexically_normal(), kSecretFileBytes.most);
   if (!content) return;
-  if (content->ends_with('\n')) content->pop_back();
+  if (content->ends_with('\n')) content->erase(content->size() - (content->ends_with("\r\n") ? 2 : 1));
   issuer.secret = *std::move(content);
   if (issuer.audiences.empty()) {
     problems.add(node->key_at, "`secret_file` needs `audiences`: whoever shares the secret can make tokens for anyone");
