@@ -87,10 +87,17 @@ TEST_F(AccessErrors, SecretsAndKeySetsExcludeEachOther) {
 }
 
 TEST_F(AccessErrors, ApiKeys) {
-  for (std::string_view header : {"Authorization", "Host", "X-Auth-Key", "Cookie", "a b", "X_API_Key"}) {
+  for (std::string_view header :
+       {"Authorization", "Host", "X-Auth-Key", "Cookie", "a b", "X_API_Key", "Range", "User-Agent", "Cache-Control",
+        "Sec-WebSocket-Key", "Origin", "X-Request-Id", "X-", "\"X-a b\"", "Machine-Key"}) {
+    std::string shown(header.starts_with('"') ? header.substr(1, header.size() - 2) : header);
     EXPECT_EQ(errors("  clock_skew: 30s\n", "  api_keys: { header: " + std::string(header) + " }\n"),
-              (Messages{"11:23 `" + std::string(header) +
-                        "` cannot carry an API key: it is no header's name, or has a meaning of its own"}));
+              (Messages{"11:23 `" + shown +
+                        "` cannot carry an API key: a name of up to 64 bytes that begins with X- and means nothing to "
+                        "the gateway, or Api-Key, or ApiKey"}));
+  }
+  for (std::string_view header : {"X-API-Key", "x-api-key", "api-key", "APIKEY", "X-Machine-Key"}) {
+    EXPECT_EQ(errors("  clock_skew: 30s\n", "  api_keys: { header: " + std::string(header) + " }\n"), Messages{});
   }
 }
 

@@ -140,16 +140,23 @@ void check_prefixes(Problems& problems, std::span<const YamlNode> nodes, std::sp
   }
 }
 
+// A name that HTTP gives no meaning, today or later: the field is removed before the service sees it, and what it says
+// is compared with keys. New registered names do not begin with "X-" (RFC 6648).
+bool can_carry_api_key(std::string_view name) {
+  constexpr std::size_t kMaxHeaderBytes = 64;
+  if (iequals(name, "X-API-Key") || iequals(name, "Api-Key") || iequals(name, "ApiKey")) return true;
+  bool is_private = name.size() > 2 && iequals(name.substr(0, 2), "X-") && is_token(name);
+  return is_private && name.size() <= kMaxHeaderBytes && http::classify_field(name) == http::FieldName::other;
+}
+
 void read_api_keys(Problems& problems, const YamlNode& node, ApiKeys& api_keys) {
   MapReader map(problems, node, kApiKeysKeys);
   auto header = map.text("header");
   if (!header) return;
-  constexpr std::size_t kMaxHeaderBytes = 64;
-  bool usable =
-      is_token(*header) && header->size() <= kMaxHeaderBytes && http::classify_field(*header) == http::FieldName::other;
-  if (!usable && !iequals(*header, "X-API-Key")) {
+  if (!can_carry_api_key(*header)) {
     problems.add(map.find("header")->at,
-                 fmt::format("`{}` cannot carry an API key: it is no header's name, or has a meaning of its own",
+                 fmt::format("`{}` cannot carry an API key: a name of up to 64 bytes that begins with X- and means "
+                             "nothing to the gateway, or Api-Key, or ApiKey",
                              shown(*header)));
     return;
   }
