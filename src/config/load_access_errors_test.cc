@@ -101,6 +101,29 @@ TEST_F(AccessErrors, ApiKeys) {
   }
 }
 
+// A condition sees what the client sent: where only the gateway's word counts, or a secret stands, there is none.
+TEST_F(AccessErrors, ConditionsOnHeadersThatClientsCannotSet) {
+  auto condition = [&](std::string_view name) {
+    std::string headers = "    headers: { " + std::string(name) + ": a }\n";
+    return errors(
+        {{"  clock_skew: 30s\n", "  api_keys: { header: X-Machine-Key }\n"}, {"    limits: [ per_user ]\n", headers}});
+  };
+  auto problem = [](std::string_view name, std::string_view why) {
+    return Messages{fmt::format("24:16 `{}` cannot be a condition: {}", name, why)};
+  };
+  for (std::string_view name : {"X-Auth-Roles", "x-user-id", "X-Consumer-A", "X-Forwarded-Proto", "X-Forwarded-For",
+                                "X-Real-IP", "X_Auth_Roles", "X-Original-URL", "Forwarded", "X-Request-Id"}) {
+    EXPECT_EQ(condition(name),
+              problem(name, "the gateway removes what clients send there, and a route would believe it"));
+  }
+  for (std::string_view name : {"authorization", "Cookie", "Proxy-Authorization", "X-API-Key"}) {
+    EXPECT_EQ(condition(name), problem(name, "it carries credentials, which choose no route"));
+  }
+  EXPECT_EQ(condition("x-machine-key"), problem("x-machine-key", "it carries API keys, which choose no route"));
+  EXPECT_EQ(condition("Host"), problem("Host", "use `host`, which is what the service is told"));
+  EXPECT_EQ(condition("X-Version"), Messages{});
+}
+
 TEST_F(AccessErrors, WithoutUserManagement) {
   std::string_view service =
       "authorization:\n  user_management: { url: \"http://127.0.0.1:7001\", token_file: service.token }\n";

@@ -8,6 +8,7 @@
 #include "config/text_check.h"
 #include "config/units.h"
 #include "config/values.h"
+#include "http/field.h"
 #include "route/route_table.h"
 
 namespace lotagate::config {
@@ -24,6 +25,24 @@ constexpr std::size_t kMaxNameBytes = 128;
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
 constexpr std::string_view kUpgrades[] = {"websocket"};
 constexpr std::string_view kErrorModes[] = {"transform", "passthrough"};  // in the order of ErrorMode
+
+// Why no condition can look at a header of this lower-case name; empty: it can. A condition sees what the client sent.
+std::string_view why_no_condition(std::string_view name, const ApiKeys& api_keys) {
+  if (iequals(name, api_keys.header)) return "it carries API keys, which choose no route";
+  switch (http::classify_field(name)) {
+    case http::FieldName::host: return "use `host`, which is what the service is told";
+    case http::FieldName::authorization:
+    case http::FieldName::cookie:
+    case http::FieldName::proxy_authorization:
+    case http::FieldName::x_api_key: return "it carries credentials, which choose no route";
+    case http::FieldName::forwarded:
+    case http::FieldName::x_request_id:
+    case http::FieldName::traceparent:
+    case http::FieldName::gateway_owned:
+      return "the gateway removes what clients send there, and a route would believe it";
+    default: return {};
+  }
+}
 
 // The same for every route: what routes refer to, and the names for hints.
 class RouteReader {
@@ -142,6 +161,8 @@ void RouteReader::read_headers(MapReader& map, Route& route) {
     auto same_name = [&](const auto& header) { return header.first == name; };
     if (!is_token(name) || name.size() > kMaxHeaderBytes) {
       problems_.add(item.key_at, fmt::format("`{}` is not a header's name", shown(item.key)));
+    } else if (auto why = why_no_condition(name, config_.authentication.api_keys); !why.empty()) {
+      problems_.add(item.key_at, fmt::format("`{}` cannot be a condition: {}", shown(item.key), why));
     } else if (std::ranges::any_of(route.headers, same_name)) {
       problems_.add(item.key_at, fmt::format("the header `{}` is given twice", shown(name)));
     } else if (auto value = read_scalar(problems_, item, "a header's value")) {

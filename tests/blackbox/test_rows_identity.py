@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import yaml
 
 from harness import configs
 from harness.backend import answer_all, ok
+from harness.gateway import run_command
 from harness.problems import expect_problem
 from harness.scene import Scene, get
 from harness.tokens import bearer
@@ -134,6 +136,16 @@ def test_I03_a_rule_sees_every_value(gateway, backend, values, special):
     assert instance.get("/", [("X-Version" if i else "x-version", value) for i,
         value in enumerate(values)]).status == 200
     assert (len(servers["special"].requests), len(servers["any"].requests)) == (special, not special)
+
+
+@pytest.mark.parametrize("name", [*OWNED, *REWRITING, "X_Auth_Roles", "x.user.id", "Authorization", "Cookie", "X-API-Key", "Host"])
+def test_I03_no_rule_sees_what_clients_must_not_say(tmp_path, name):
+    """A condition on the client's own X-Auth-Roles would believe it, though the service never gets it."""
+    config = configs.public("http://127.0.0.1:1", {"path": "/", "headers": {name: "admin"}})
+    file = tmp_path / "gateway.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    result = run_command("check", "-c", file)
+    assert result.returncode == 1 and f"`{name}` cannot be a condition" in result.stderr
 
 
 @pytest.fixture(name="trusting", scope="module")
