@@ -154,14 +154,14 @@ ClaimSet::Kind ClaimSet::read(std::string_view path, Scalars scalars, std::vecto
     auto text = text_of(*value, scalars);
     if (!text) return Kind::malformed;
     texts.push_back(*std::move(text));
-    return Kind::texts;
+    return Kind::text;
   }
   for (dom::element element : list) {
     auto text = text_of(element, scalars);
     if (!text) return Kind::malformed;
     texts.push_back(*std::move(text));
   }
-  return Kind::texts;
+  return Kind::list;
 }
 
 std::expected<ClaimSet, std::string_view> parse_claims(std::string_view payload, std::size_t max_bytes) {

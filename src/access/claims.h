@@ -36,7 +36,7 @@ struct ClaimRules {
 // A claims set that was read as strict JSON. Move-only.
 class ClaimSet {
  public:
-  enum class Kind : std::uint8_t { absent, texts, malformed };
+  enum class Kind : std::uint8_t { absent, text, list, malformed };
   // What may stand at a path beside strings and arrays of strings.
   enum class Scalars : std::uint8_t { strings, any };
 
@@ -49,8 +49,8 @@ class ClaimSet {
   // A path is the whole name of a member ("https://example.com/roles"), or, if there is none of that name, names of
   // nested members joined by dots ("realm_access.roles"). A null is as good as absent.
   bool has(std::string_view path) const;
-  // Puts the string at `path`, or the elements of an array of strings there, into `texts`. With Scalars::any numbers
-  // and booleans count as the texts that JSON has for them.
+  // Puts the string at `path` (text), or the elements of an array of strings there (list), into `texts`. With
+  // Scalars::any numbers and booleans count as the texts that JSON has for them.
   Kind read(std::string_view path, Scalars scalars, std::vector<std::string>& texts) const;
 
  private:

@@ -19,8 +19,8 @@ Refusal read_one(const ClaimSet& claims, std::string_view path, std::size_t max_
   std::vector<std::string> texts;
   auto kind = path.empty() ? ClaimSet::Kind::absent : claims.read(path, ClaimSet::Scalars::strings, texts);
   if (kind == ClaimSet::Kind::absent) return {};
-  bool fits = kind == ClaimSet::Kind::texts && texts.size() == 1 && !texts[0].empty() && texts[0].size() <= max_bytes &&
-              is_visible_ascii(texts[0]);
+  bool fits = kind != ClaimSet::Kind::malformed && texts.size() == 1 && !texts[0].empty() &&
+              texts[0].size() <= max_bytes && is_visible_ascii(texts[0]);
   if (!fits) return reason;
   out = std::move(texts[0]);
   return {};
@@ -69,12 +69,13 @@ std::string permissions_of(std::vector<std::string> claimed, const std::vector<s
   return join(claimed, ',');
 }
 
-// VCHAR and SP only, and for lists no comma within an element: nothing that a service could split elsewhere.
-bool fits_field(const std::vector<std::string>& texts) {
+// VCHAR and SP only, and no comma within an element of a list, be it the only one: nothing that a service could split
+// elsewhere.
+bool fits_field(const std::vector<std::string>& texts, bool is_list) {
   auto fits = [&](const std::string& text) {
     auto allowed = [](char c) { return c >= ' ' && c < '\x7F'; };
     bool edges = !text.empty() && text.front() != ' ' && text.back() != ' ';
-    return edges && std::ranges::all_of(text, allowed) && (texts.size() == 1 || text.find(',') == text.npos);
+    return edges && std::ranges::all_of(text, allowed) && (!is_list || text.find(',') == text.npos);
   };
   return !texts.empty() && std::ranges::all_of(texts, fits);
 }
@@ -83,9 +84,9 @@ bool fits_field(const std::vector<std::string>& texts) {
 void add_header_lines(const ClaimSet& claims, const std::vector<ClaimHeader>& headers, Principal& principal) {
   for (const ClaimHeader& header : headers) {
     std::vector<std::string> texts;
-    if (claims.read(header.claim, ClaimSet::Scalars::any, texts) != ClaimSet::Kind::texts || !fits_field(texts)) {
-      continue;
-    }
+    auto kind = claims.read(header.claim, ClaimSet::Scalars::any, texts);
+    if (kind == ClaimSet::Kind::absent || kind == ClaimSet::Kind::malformed) continue;
+    if (!fits_field(texts, kind == ClaimSet::Kind::list)) continue;
     std::string line = header.header + ": " + join(texts, ',') + "\r\n";
     if (principal.header_lines.size() + line.size() <= kMaxClaimHeaderBytes) principal.header_lines += line;
   }
