@@ -174,10 +174,10 @@ std::optional<Principal> slow_rights(const JsonValue& claims) {
   for (const auto& [role, granted] : role_permissions()) {
     if (std::ranges::find(*roles, role) != roles->end() && visible(role, 256)) std::ranges::for_each(granted, grant);
   }
-  for (const auto& text : *scopes) {
-    for (const auto& word : split(text, ' ')) {
-      if (!word.empty()) expected.scopes += (expected.scopes.empty() ? "" : " ") + word;
-    }
+  const JsonValue* scope = at(claims, "scope");
+  Texts words = scope != nullptr && scope->kind == JsonValue::Kind::string ? split(scope->text, ' ') : *scopes;
+  for (const auto& word : words) {
+    if (!word.empty() && !word.contains(' ')) expected.scopes += (expected.scopes.empty() ? "" : " ") + word;
   }
   return expected;
 }

@@ -26,10 +26,14 @@ Refusal read_one(const ClaimSet& claims, std::string_view path, std::size_t max_
   return {};
 }
 
+bool is_list_claim(ClaimSet::Kind kind, const std::vector<std::string>& texts) {
+  return kind != ClaimSet::Kind::malformed && texts.size() <= kMaxClaimEntries;
+}
+
 Refusal read_list(const ClaimSet& claims, std::string_view path, Refusal reason, std::vector<std::string>& out) {
   if (path.empty()) return {};
   auto kind = claims.read(path, ClaimSet::Scalars::strings, out);
-  return kind == ClaimSet::Kind::malformed || out.size() > kMaxClaimEntries ? reason : Refusal{};
+  return is_list_claim(kind, out) ? Refusal{} : reason;
 }
 
 std::string join(const std::vector<std::string>& texts, char separator) {
@@ -41,17 +45,27 @@ std::string join(const std::vector<std::string>& texts, char separator) {
   return joined;
 }
 
-// The words of all texts with one space between.
-std::string words_of(const std::vector<std::string>& texts) {
+std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
-  for (std::string_view text : texts) {
-    while (!text.empty()) {
-      auto end = std::min(text.find(' '), text.size());
-      if (end > 0) words.emplace_back(text.substr(0, end));
-      text.remove_prefix(std::min(end + 1, text.size()));
-    }
+  while (!text.empty()) {
+    auto end = std::min(text.find(' '), text.size());
+    if (end > 0) words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
-  return join(words, ' ');
+  return words;
+}
+
+// The words of a text (RFC 8693 4.2), or the elements of a list with one space between. An element that is no single
+// word is no scope: its issuer does not mean its words.
+Refusal read_scopes(const ClaimSet& claims, std::string_view path, std::string& scopes) {
+  if (path.empty()) return {};
+  std::vector<std::string> texts;
+  auto kind = claims.read(path, ClaimSet::Scalars::strings, texts);
+  if (!is_list_claim(kind, texts)) return "claim_scope_malformed";
+  if (kind == ClaimSet::Kind::text) texts = words_of(std::string(texts[0]));
+  std::erase_if(texts, [](const std::string& text) { return text.empty() || text.contains(' '); });
+  scopes = join(texts, ' ');
+  return {};
 }
 
 bool is_role(const std::string& role) {
@@ -99,18 +113,16 @@ std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const 
                                                   Principal& principal) {
   std::vector<std::string> roles;
   std::vector<std::string> permissions;
-  std::vector<std::string> scopes;
   for (Refusal refusal : {read_one(claims, names.tenant, kMaxSubjectBytes, "claim_tenant_malformed", principal.tenant),
                           read_one(claims, "sid", kMaxSessionBytes, "claim_sid_malformed", principal.session),
                           read_list(claims, names.roles, "claim_roles_malformed", roles),
                           read_list(claims, names.permissions, "claim_permissions_malformed", permissions),
-                          read_list(claims, names.scopes, "claim_scope_malformed", scopes)}) {
+                          read_scopes(claims, names.scopes, principal.scopes)}) {
     if (!refusal.empty()) return std::unexpected(refusal);
   }
   std::erase_if(roles, [](const std::string& role) { return !is_role(role); });
   principal.permissions = permissions_of(std::move(permissions), roles, role_permissions);
   principal.roles = join(roles, ',');
-  principal.scopes = words_of(scopes);
   add_header_lines(claims, names.headers, principal);
   return {};
 }

@@ -36,8 +36,22 @@ TEST(IssuedRights, AreReadFromTheConfiguredClaims) {
   EXPECT_EQ(got.principal.session, "s-1");
   EXPECT_EQ(got.principal.roles, "viewer,trainer");
   EXPECT_EQ(got.principal.permissions, "models:read,models:write,gpu:*");
-  EXPECT_EQ(got.principal.scopes, "a b c");
+  EXPECT_EQ(got.principal.scopes, "a");
   EXPECT_EQ(got.principal.header_lines, "X-Auth-Email: a b@x\r\nX-Auth-Groups: g1,g2\r\nX-Auth-N: 7\r\n");
+}
+
+TEST(IssuedRights, ScopesAreTheWordsOfATextOrTheElementsOfAList) {
+  auto scopes = [](std::string_view value) {
+    auto got = read(R"(,"scope":)" + std::string(value), {.scopes = "scope"});
+    EXPECT_EQ(got.refusal, "") << value;
+    return got.principal.scopes;
+  };
+  EXPECT_EQ(scopes(R"("a b")"), "a b");
+  EXPECT_EQ(scopes(R"("  a   b ")"), "a b");
+  EXPECT_EQ(scopes(R"("")"), "");
+  EXPECT_EQ(scopes(R"(["a","b"])"), "a b");
+  EXPECT_EQ(scopes(R"(["read admin"])"), "");
+  EXPECT_EQ(scopes(R"(["a","read admin",""," ","b "," b","c"])"), "a c");
 }
 
 TEST(IssuedRights, WithoutClaimsThereAreNone) {

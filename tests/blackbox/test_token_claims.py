@@ -169,8 +169,8 @@ def test_permissions_of_a_claim(place, permissions, allowed):
 
 
 @pytest.mark.parametrize("scopes,allowed", [
-    ("openid models", True), ("models openid profile", True), (["models", "openid"], True), (["openid  models", "x"], True),
-    ("models", False), ("openid,models", False), (["models"], False), ("Models openid", False), ("", False), ([], False), (None, False),
+    ("openid models", True), ("models openid profile", True), (["models", "openid"], True), (["openid", "x y", "models"], True),
+    ("models", False), ("openid,models", False), (["models openid"], False), (["openid  models", "x"], False), (["models", " openid"], False), (["models"], False), ("Models openid", False), ("", False), ([], False), (None, False),
 ])
 def test_scopes_as_a_text_or_a_list(place, scopes, allowed):
     token = place.alone.mint(**rights(scopes=scopes))
@@ -224,6 +224,11 @@ def test_P08_an_element_of_a_list_is_not_two(place, value):
     """Who may name one group must not name another with it."""
     request = place.heard(place.alone.mint(groups=value, level=1), fields=[("X-Consumer-Groups", "admin")])
     assert not request.has("X-Consumer-Groups") and request.get("X-User-Level") == "1"
+
+
+@pytest.mark.parametrize("scopes", [["models openid"], ["models", "x openid"], ["models", "openid "]], ids=repr)
+def test_P08_an_element_of_a_list_of_scopes_is_not_two(place, scopes):
+    place.refuse(place.alone.mint(**rights(scopes=scopes)), "forbidden", "missing_scope", "/scopes")
 
 
 def test_as_many_roles_as_may_be(place):
