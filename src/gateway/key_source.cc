@@ -141,6 +141,9 @@ void KeySource::note_address(Source& source, const Loaded& loaded, MonotonicTime
   IssuerState& state = source.state;
   std::lock_guard lock(mutex_);
   if (loaded.address) {
+    // Now, not with the next good answer: a new address that fails at first must not be shown the old one's tag later.
+    bool moved = !state.address || state.address->text != loaded.address->text;
+    if (moved) state.etag.clear();
     state.address = loaded.address;
     state.address_confirmed = now;
     state.metadata_due = now + jitter_.shorten(source.metadata_refresh, kRefreshJitter);

@@ -133,6 +133,25 @@ TEST(KeySourceDiscovery, FollowsTheKeysAtLeisure) {
   EXPECT_EQ(first->field("If-None-Match"), "") << "the tag belongs to another address";
 }
 
+// Both addresses may well use the same tag: a 304 for the old one's would keep keys that are gone.
+TEST(KeySourceDiscovery, K01_ANewAddressThatFailsAtFirstIsNotShownTheOldTagLater) {
+  Provider provider;
+  provider.set("/keys", test_answer(200, jwks({"a"}), "ETag: \"1\"\r\n"));
+  Watched source({provider.issuer()});
+  source->start();
+  provider.set("/keys", test_answer(503, ""));
+  provider.set("/new", test_answer(503, ""));
+  provider.name_keys("/new");
+  source->request_refetch(0, 1);
+  ASSERT_TRUE(eventually([&] { return provider.asked("/new") >= 2; }));
+  provider.set("/new", test_answer(200, jwks({"b"}), "ETag: \"1\"\r\n"));
+  ASSERT_TRUE(eventually([&] { return source.has("b"); }));
+  EXPECT_FALSE(source.has("a"));
+  for (const auto& request : provider->requests()) {
+    if (request.target == "/new") EXPECT_EQ(request.field("If-None-Match"), "");
+  }
+}
+
 TEST(KeySourceDiscovery, TheLastGoodAddressStaysInUseForAWhile) {
   Provider provider;
   auto issuer = provider.issuer();

@@ -31,7 +31,7 @@ struct IssuerState {
   std::shared_ptr<const access::KeySet> keys;
   std::uint64_t version = 0;
   std::string content;        // the document behind `keys`: an equal one changes nothing
-  std::string etag;           // of `content`
+  std::string etag;           // of `content`, for the address it came from alone
   MonotonicTime confirmed{};  // when `keys` were last fetched or found unchanged
   MonotonicTime due = MonotonicTime::min();
   MonotonicTime refetch_allowed = MonotonicTime::min();
