@@ -69,7 +69,7 @@ bool is_name(std::string_view text, std::size_t max_bytes) {
 
 // Roles go comma separated into one header field.
 bool valid_role(std::string_view role) { return is_name(role, kMaxRoleBytes) && role.find(',') == role.npos; }
-bool valid_subject(std::string_view subject) { return is_name(subject, kMaxSubjectBytes); }
+bool valid_subject(std::string_view subject) { return is_name(subject, kMaxPrefixedSubjectBytes); }
 bool valid_session(std::string_view id) { return is_name(id, kMaxSessionBytes); }
 
 constexpr ListRules kPermissionRules{.max_count = kMaxPermissions, .valid = valid_permission};

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "access/claims.h"
+
 namespace lotagate::access {
 namespace {
 
@@ -199,6 +201,27 @@ TEST(Attack, U02_AnApiKeyAnswerThatIsNotUnderstood) {
   EXPECT_FALSE(parse_api_key_answer(kGood, kDigest)) << "a user is no key";
   EXPECT_FALSE(parse_access_answer(kGoodKey, "u-1")) << "a key is no user";
   EXPECT_EQ(key_refusal(R"("key_1")", '"' + std::string(129, 'k') + '"'), "answer_key_id_malformed");
+}
+
+// A subject is an issuer's prefix and a `sub`: both may be as long as they may.
+TEST(AccessAnswer, NamesTheLongestSubjectThatATokenCanHave) {
+  const std::string longest(kMaxSubjectPrefixBytes + kMaxSubjectBytes, 'x');
+  auto changes = [](const std::string& subject) {
+    return parse_changes_answer(R"({"revision":9,"subjects":[")" + subject + "\"]}");
+  };
+  auto named = changes(longest);
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->subjects, (std::vector<std::string>{longest}));
+  EXPECT_FALSE(changes(longest + "x"));
+  auto key = [](const std::string& subject) {
+    return parse_api_key_answer(
+        R"({"key_id":"k","subject":")" + subject + R"(","permissions":[],"revision":1,"disabled":false})",
+        std::string(64, '0'));
+  };
+  auto owned = key(longest);
+  ASSERT_TRUE(owned);
+  EXPECT_EQ(owned->view().subject, longest);
+  EXPECT_FALSE(key(longest + "x"));
 }
 
 TEST(ChangesAnswer, NamesSubjectsOrAll) {

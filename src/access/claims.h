@@ -16,7 +16,11 @@
 
 namespace lotagate::access {
 
-inline constexpr std::size_t kMaxSubjectBytes = 256;
+inline constexpr std::size_t kMaxSubjectBytes = 256;  // of a `sub` claim
+// What the configuration may put before the subjects of an issuer.
+inline constexpr std::size_t kMaxSubjectPrefixBytes = 64;
+// Of what a caller is known by: to services, in the User Management Service and in its answers.
+inline constexpr std::size_t kMaxPrefixedSubjectBytes = kMaxSubjectPrefixBytes + kMaxSubjectBytes;
 
 struct Claims {
   std::string issuer;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "access/claims.h"
 #include "access/permission.h"
 #include "base/text.h"
 #include "config/sections.h"
@@ -17,7 +18,7 @@ constexpr std::size_t kMaxClaims = 32;
 constexpr std::size_t kMaxClaimBytes = 256;
 constexpr std::size_t kMaxRoles = 256;
 constexpr std::size_t kMaxPermissions = 256;
-constexpr std::size_t kMaxPrefixBytes = 64;
+constexpr std::size_t kMaxPrefixBytes = access::kMaxSubjectPrefixBytes;
 constexpr std::size_t kMaxTypeBytes = 64;
 // Names that clients cannot set, because the gateway removes them from every request.
 constexpr std::array<std::string_view, 3> kHeaderPrefixes{"X-Auth-", "X-User-", "X-Consumer-"};

@@ -7,7 +7,7 @@ namespace lotagate {
 namespace {
 
 constexpr int kMaxInterimResponses = 8;
-// Identity, forwarding and trace fields (a subject has at most 256 bytes, roles come bounded), and a small body.
+// Identity, forwarding and trace fields (a subject has at most 320 bytes, roles come bounded), and a small body.
 constexpr std::size_t kAddedHeadBytes = 8192;
 
 std::unexpected<Error> upstream_failure(ErrorCode code, std::string_view reason, bool retry_safe) {
