@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/host_port.h"
 #include "base/text.h"
 
 namespace lotagate {
@@ -77,10 +78,6 @@ std::string to_string(const IpAddress& ip) {
   return std::string(format_ip(ip, out));
 }
 
-std::string to_string(const SocketAddress& address) {
-  std::string host = to_string(address.ip);
-  if (!address.ip.is_v4()) host = "[" + host + "]";
-  return host + ":" + std::to_string(address.port);
-}
+std::string to_string(const SocketAddress& address) { return host_and_port(to_string(address.ip), address.port); }
 
 }  // namespace lotagate

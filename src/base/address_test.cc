@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "base/host_port.h"
 #include "base/sockaddr.h"
 
 namespace lotagate {
@@ -24,6 +25,12 @@ TEST(Address, RefusesWhatIsNotAnAddress) {
                     "127.0.0.1:+80", "127.0.0.1:000080"}) {
     EXPECT_FALSE(parse_socket_address(text)) << text;
   }
+}
+
+TEST(HostPort, AnAddressWithColonsStandsInBrackets) {
+  EXPECT_EQ(host_and_port("localhost", 7001), "localhost:7001");
+  EXPECT_EQ(host_and_port("127.0.0.1", 80), "127.0.0.1:80");
+  EXPECT_EQ(host_and_port("::1", 65535), "[::1]:65535");
 }
 
 TEST(Address, RefusesAnEmbeddedNul) { EXPECT_FALSE(parse_ip(std::string_view("::1\0x", 5))); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/host_port.h"
 #include "http/field.h"
 #include "limit/fields.h"
 #include "limit/limit_key.h"
@@ -13,7 +14,7 @@ namespace {
 CompiledService compile_service(const Service& service, const CompileHooks& hooks) {
   CompiledService out{.name = service.name, .endpoints = {}, .timeouts = service.timeouts};
   for (const Url& url : service.endpoints) {
-    std::string text = url.host + ":" + std::to_string(url.port);
+    std::string text = host_and_port(url.host, url.port);
     for (const SocketAddress& address : hooks.resolve(url)) {
       out.endpoints.push_back({address, text, hooks.health(address)});
     }

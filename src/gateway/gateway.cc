@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/host_port.h"
 #include "gateway/authentication_settings.h"
 #include "gateway/resolve.h"
 #include "runtime/epoll_backend.h"
@@ -155,7 +156,7 @@ config::CompileHooks Gateway::hooks() {
   return {.resolve =
               [this](const config::Url& url) {
                 auto addresses = resolve(url);
-                auto& known = addresses_[url.host + ":" + std::to_string(url.port)];
+                auto& known = addresses_[host_and_port(url.host, url.port)];
                 if (!addresses.empty()) known = addresses;  // X06: a failed look-up keeps the last addresses
                 if (known.empty()) spdlog::warn("cannot resolve {}; trying again later", url.host);
                 return known;

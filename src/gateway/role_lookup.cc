@@ -8,6 +8,7 @@
 #include <string>
 
 #include "access/access_answer.h"
+#include "base/host_port.h"
 #include "base/text.h"
 #include "gateway/body.h"
 #include "gateway/worker.h"
@@ -58,7 +59,7 @@ std::string request_text(const RoleLookup& lookup) {
   std::string path =
       lookup.kind == Kind::user ? access::user_access_path(lookup.key) : access::api_key_path(lookup.key);
   std::string out = "GET " + settings.url.path + path;
-  out += " HTTP/1.1\r\nHost: " + settings.url.host + ":" + std::to_string(settings.url.port);
+  out += " HTTP/1.1\r\nHost: " + host_and_port(settings.url.host, settings.url.port);
   out += "\r\nAuthorization: " + lookup.authorization + "\r\nAccept: application/json\r\n\r\n";
   return out;
 }

@@ -35,6 +35,7 @@ class Server {
   // Serves one connection to its end; `from` is the gateway's address of it.
   virtual Task<void> serve(PeerStream& stream, SocketAddress from) = 0;
   Reactor& reactor() { return reactor_; }
+  const SocketAddress& address() const { return address_; }
 
  private:
   Task<void> accept_loop();

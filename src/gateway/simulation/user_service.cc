@@ -54,6 +54,8 @@ UserService::UserService(Reactor& reactor, SocketAddress address, Ledger& ledger
 // user-*: may things:read and things:write; weak: nothing; disabled; anybody else is unknown.
 std::optional<std::string> UserService::answer_to(const PeerHead& head) const {
   if (head.count("authorization") != 1) return std::nullopt;
+  const std::string* host = head.only("host");
+  if (host == nullptr || *host != to_string(address())) return std::nullopt;
   const std::string unknown = whole("404 Not Found", "{}");
   if (auto subject = between(head.first_line, kUserPrefix, kUserSuffix)) {
     return is_known(*subject) ? whole("200 OK", access_of(*subject)) : unknown;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/check.h"
+#include "base/host_port.h"
 
 namespace lotagate::simulation {
 namespace {
@@ -52,14 +53,17 @@ World::World(const WorldOptions& options)
       signers_{jose::TestSigner(jose::Algorithm::EdDSA, "key-0"), jose::TestSigner(jose::Algorithm::EdDSA, "key-1")} {
   network_.on_send([this](const SimulatedSend& send) { ledger_.observe(send); });
   loops_.add(peers_backend_, [this] { peers_.turn(); });
-  snapshot_ = compile(simulated_config(), nullptr);
+  config::Config config = simulated_config();
+  if (options.configure) options.configure(config);
+  const config::Url& users = config.user_management->url;
+  SocketAddress users_address = *parse_socket_address(host_and_port(users.host, users.port));
+  snapshot_ = compile(std::move(config), nullptr);
   keys_ = ring(true, false);
   for (std::size_t i = 0; i < kEchoServices; ++i) {
     SocketAddress address = *parse_socket_address(fmt::format("10.2.0.{}:80", i + 1));
     services_.push_back(std::make_unique<EchoService>(peers_, address, ledger_));
   }
-  users_ =
-      std::make_unique<UserService>(peers_, *parse_socket_address("10.3.0.1:80"), ledger_, options.network.seed + 2);
+  users_ = std::make_unique<UserService>(peers_, users_address, ledger_, options.network.seed + 2);
   in_peers_turn([this] {
     for (auto& service : services_) service->start();
     users_->start();
@@ -113,7 +117,7 @@ std::shared_ptr<const config::Snapshot> World::compile(config::Config config, co
   config::CompileHooks hooks{
       .resolve =
           [](const config::Url& url) {
-            return std::vector<SocketAddress>{*parse_socket_address(fmt::format("{}:{}", url.host, url.port))};
+            return std::vector<SocketAddress>{*parse_socket_address(host_and_port(url.host, url.port))};
           },
       .metrics_slot = [this](const std::string& route,
                              const std::string& service) { return metrics_.route_slot(route, service); },

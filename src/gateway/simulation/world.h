@@ -39,6 +39,7 @@ inline constexpr std::size_t kEchoServices = 4;  // three behind /open and most 
 struct WorldOptions {
   SimulatedNetworkOptions network = {};
   std::size_t workers = 2;
+  std::function<void(config::Config&)> configure = {};  // changes what simulated_config() says
   // For tests that count or watch: around each worker's backend, and around each of its turns.
   std::function<std::unique_ptr<Backend>(std::unique_ptr<Backend>)> wrap = {};
   std::function<void(Worker&)> turn = [](Worker& worker) { worker.turn(); };
