@@ -5,6 +5,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "access/access_answer.h"
@@ -21,6 +22,10 @@ namespace {
 
 enum class Kind : std::uint8_t { user, api_key };
 
+std::unexpected<Error> unavailable(std::string_view reason) {
+  return fail(ErrorCode::authorization_unavailable, Origin::internal, reason);
+}
+
 // Everything a look-up needs, kept alive by its own coroutine: the view may be replaced meanwhile.
 struct RoleLookup {
   RoleLookup(Worker& w, WorkerView& view, Kind what, std::string_view text)
@@ -30,13 +35,20 @@ struct RoleLookup {
         key(text),
         authorization(view.service_authorization),
         pool(w.pick(view.user_management)),
-        deadline(w.reactor().now() + snapshot->config.user_management->timeout),
-        body(w.reactor(), Side::upstream) {}
+        body(w.reactor(), Side::upstream) {
+    reactor().timers().arm(alarm.timer, reactor().now() + timeout());
+  }
 
   FramePool& frames() { return worker.frames(); }
   Reactor& reactor() { return worker.reactor(); }
   access::RoleDirectory& directory() const {
     return kind == Kind::user ? *snapshot->directory : *snapshot->key_directory;
+  }
+  nanoseconds timeout() const { return snapshot->config.user_management->timeout; }
+  // Ends it wherever it stands.
+  void end(const Error& error) {
+    if (!ended) ended = error;
+    if (connection) connection->socket.cancel(error);
   }
 
   Worker& worker;
@@ -45,13 +57,24 @@ struct RoleLookup {
   std::string key;  // a subject or a digest
   std::string authorization;
   upstream::EndpointPool* pool;
-  MonotonicTime deadline;
   std::unique_ptr<upstream::UpstreamConnection> connection;
   Buffer buffer;
   http::ResponseHead response;
   BodyStream body;
   bool answer_begun = false;                                       // something came back
   access::LookupFailure failure = access::LookupFailure::service;  // what it is if there is no answer
+  std::optional<Error> ended;                                      // why it was ended before its answer
+
+  // One deadline for everything: nothing that comes, however slowly, moves it. So the waits below need none.
+  struct Alarm {
+    explicit Alarm(RoleLookup& owner) : lookup(owner) {}
+    static void fire(Timer& timer) {
+      reinterpret_cast<Alarm&>(timer).lookup.end(unavailable("service too slow").error());
+    }
+    Timer timer{fire};  // first member: the timer's address is the alarm's
+    RoleLookup& lookup;
+  };
+  Alarm alarm{*this};
 };
 
 std::string request_text(const RoleLookup& lookup) {
@@ -64,10 +87,6 @@ std::string request_text(const RoleLookup& lookup) {
   return out;
 }
 
-std::unexpected<Error> unavailable(std::string_view reason) {
-  return fail(ErrorCode::authorization_unavailable, Origin::internal, reason);
-}
-
 Task<Result<void>> connect(RoleLookup& lookup) {
   auto begun = lookup.worker.begin_connect(*lookup.pool);
   if (!begun && begun.error() == upstream::ConnectFailure::no_descriptors) {
@@ -75,7 +94,7 @@ Task<Result<void>> connect(RoleLookup& lookup) {
   }
   if (!begun) co_return unavailable("service unreachable");
   lookup.connection = std::move(*begun);
-  auto wait = co_await lookup.connection->socket.writable(lookup.deadline);
+  auto wait = co_await lookup.connection->socket.writable(kNever);
   if (wait != Wait::ready || !lookup.pool->finish_connect(*lookup.connection)) {
     co_return unavailable("service unreachable");
   }
@@ -88,8 +107,8 @@ Task<Result<void>> receive_head(RoleLookup& lookup, std::string_view& rest) {
   std::size_t filled = 0;
   lookup.buffer = lookup.reactor().buffers().take();
   while (true) {
-    auto wait = co_await lookup.connection->socket.readable(lookup.deadline);
-    if (wait != Wait::ready) co_return unavailable("service too slow");
+    auto wait = co_await lookup.connection->socket.readable(kNever);
+    if (wait != Wait::ready) co_return std::unexpected(*lookup.ended);
     std::span<char> room(lookup.buffer.data() + filled, lookup.buffer.capacity() - filled);
     IoResult result = lookup.connection->socket.try_receive(room);
     if (result.status == IoStatus::would_block) continue;
@@ -113,8 +132,7 @@ Task<Result<void>> receive_head(RoleLookup& lookup, std::string_view& rest) {
 Task<Result<std::string>> receive_body(RoleLookup& lookup, std::string_view rest) {
   auto framing = http::response_framing(lookup.response, false);
   if (!framing) co_return unavailable("answer is not HTTP");
-  auto left = lookup.deadline - lookup.reactor().now();
-  lookup.body.begin(lookup.connection->socket, *framing, rest, left, access::kMaxAccessAnswerBytes);
+  lookup.body.begin(lookup.connection->socket, *framing, rest, lookup.timeout(), access::kMaxAccessAnswerBytes);
   std::string text;
   while (true) {
     auto piece = lookup.body.next();
@@ -132,14 +150,15 @@ Task<Result<std::string>> receive_body(RoleLookup& lookup, std::string_view rest
 Task<Result<std::string>> exchange(RoleLookup& lookup) {
   std::string request = request_text(lookup);
   iovec part{request.data(), request.size()};
-  auto sent = co_await send_all(lookup.reactor(), lookup.connection->socket, std::span(&part, 1), seconds(1));
+  auto sent = co_await send_all(lookup.reactor(), lookup.connection->socket, std::span(&part, 1), lookup.timeout());
   if (sent.status != SendStatus::sent) co_return unavailable("service closed the connection");
   std::string_view rest;
   auto head = co_await receive_head(lookup, rest);
   if (!head) co_return std::unexpected(head.error());
   auto body = co_await receive_body(lookup, rest);
   if (!body) co_return body;
-  bool reusable = http::keeps_alive(lookup.response.fields, lookup.response.minor) && lookup.body.leftover().empty();
+  bool reusable = http::keeps_alive(lookup.response.fields, lookup.response.minor) && lookup.body.leftover().empty() &&
+                  !lookup.ended;
   if (reusable) lookup.pool->put_back(std::move(lookup.connection), lookup.snapshot->config.timeouts.upstream_idle);
   co_return body;
 }
@@ -150,7 +169,7 @@ Task<Result<std::string>> ask(RoleLookup& lookup) {
   lookup.connection = lookup.pool->take_idle();
   if (lookup.connection) {
     auto answer = co_await exchange(lookup);
-    bool again = !answer && !lookup.answer_begun && lookup.reactor().now() < lookup.deadline;
+    bool again = !answer && !lookup.answer_begun && !lookup.ended;
     if (!again) co_return answer;
     lookup.connection.reset();
     lookup.body.release();
@@ -192,6 +211,7 @@ Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
   } catch (const std::exception& error) {  // the directory must hear the end of every look-up
     spdlog::error("bug: exception in a role look-up: {}", error.what());
   }
+  if (!body && lookup->ended) body = std::unexpected(*lookup->ended);
   report(*lookup, body);
   lookup.reset();
   worker.task_ended();

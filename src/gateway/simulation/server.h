@@ -71,15 +71,21 @@ class EchoService final : public Server {
 // The API key of `subject`; the User Management Service knows those of the users it knows.
 std::string api_key_of(std::string_view subject);
 
+// How the User Management Service sends its answers; trickling, a byte at a time keeps every time-out for progress
+// away.
+enum class Manner : std::uint8_t { whole, trickles_head, trickles_body };
+
 // The User Management Service. `faults_permille` of its answers are late, wrong or missing.
 class UserService final : public Server {
  public:
   UserService(Reactor& reactor, SocketAddress address, Ledger& ledger, std::uint64_t seed);
   void set_faults(unsigned permille) { faults_permille_ = permille; }
+  void set_manner(Manner manner) { manner_ = manner; }
   std::size_t answers() const { return answers_; }
 
  private:
   Task<void> serve(PeerStream& stream, SocketAddress from) override;
+  Task<bool> send(PeerStream& stream, std::string answer);
   // The answer to a look-up, or nothing if it is none.
   std::optional<std::string> answer_to(const PeerHead& head) const;
   Task<void> answer_badly(PeerStream& stream, SocketAddress from, const std::string& good_answer);
@@ -88,6 +94,7 @@ class UserService final : public Server {
   SeededRandom random_;
   std::map<std::string, std::string, std::less<>> key_owners_;  // by digest
   unsigned faults_permille_ = 0;
+  Manner manner_ = Manner::whole;
   std::size_t answers_ = 0;
 };
 

@@ -83,11 +83,22 @@ Task<void> UserService::serve(PeerStream& stream, SocketAddress from) {
       co_await answer_badly(stream, from, *answer);
       break;
     }
-    bool sent = co_await stream.write(*std::move(answer));
+    bool sent = co_await send(stream, *std::move(answer));
     if (!sent) break;
     ledger_.exchange_ended(from);
   }
   ledger_.exchange_ended(from);
+}
+
+Task<bool> UserService::send(PeerStream& stream, std::string answer) {
+  constexpr milliseconds kPause{100};
+  if (manner_ == Manner::whole) co_return co_await stream.write(std::move(answer));
+  std::size_t at_once = manner_ == Manner::trickles_body ? answer.find("\r\n\r\n") + 4 : 0;
+  std::string rest = answer.substr(at_once);
+  answer.resize(at_once);
+  bool sent = co_await stream.write(std::move(answer));
+  if (!sent) co_return false;
+  co_return co_await stream.write_slowly(std::move(rest), 1, kPause);
 }
 
 Task<void> UserService::answer_badly(PeerStream& stream, SocketAddress from, const std::string& good_answer) {

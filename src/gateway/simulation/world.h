@@ -57,6 +57,9 @@ class World {
   EchoService& service(std::size_t index) { return *services_[index]; }
   UserService& users() { return *users_; }
   access::RoleDirectory& directory() { return *snapshot_->directory; }
+  access::RoleDirectory& key_directory() { return *snapshot_->key_directory; }
+  access::CircuitBreaker& breaker() { return *snapshot_->breaker; }
+  const config::UserManagement& user_management() const { return *snapshot_->config.user_management; }
   // A bearer token of `subject`, signed with key 0 or 1.
   std::string token(const std::string& subject, std::size_t key = 0, seconds valid_for = seconds(3600));
 
