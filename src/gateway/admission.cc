@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
-#include "gateway/role_lookup.h"
+#include "gateway/lookup_wait.h"
 #include "limit/limit_key.h"
 
 namespace lotagate {
@@ -163,13 +163,17 @@ AccessQuestion Exchange::access_question() const {
 
 Task<Result<void>> Exchange::await_access() {
   // A key and a user are two look-ups; another round each covers an answer that was overtaken by a change. More means
-  // that the directory is in trouble.
+  // that the directory is in trouble. One deadline for all of them: each look-up alone may take as long.
   constexpr int kRounds = 5;
+  MonotonicTime deadline = worker_.reactor().now() + view_->snapshot->config.user_management->timeout;
   for (int round = 0; round < kRounds; ++round) {
-    RoleWaiter waiter(worker_.reactor());
-    auto decision = access_.proceed(access_question(), &waiter);
+    LookupWait wait(worker_);
+    auto decision = access_.proceed(access_question(), &wait.waiter());
     if (decision) co_return *decision;
-    co_await waiter.wait();
+    access_wait_ = &wait;
+    co_await wait.begin(deadline, access_.unanswered());
+    access_wait_ = nullptr;
+    if (wait.error()) co_return std::unexpected(*wait.error());
   }
   co_return fail(ErrorCode::authorization_unavailable, Origin::internal, "roles change too fast");
 }

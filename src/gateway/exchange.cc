@@ -1,6 +1,7 @@
 #include "gateway/exchange.h"
 
 #include "gateway/connection.h"
+#include "gateway/lookup_wait.h"
 
 namespace lotagate {
 namespace {
@@ -186,6 +187,7 @@ void Exchange::record() {
 }
 
 void Exchange::cut(const Error& error) {
+  if (access_wait_ != nullptr) access_wait_->cut(error);
   if (upstream_) upstream_->socket.cancel(error);
 }
 

@@ -27,6 +27,7 @@
 namespace lotagate {
 
 class Connection;
+class LookupWait;
 
 class Exchange final : public HangupListener {
  public:
@@ -39,7 +40,7 @@ class Exchange final : public HangupListener {
   // Answers a head that could not be received whole; the connection closes.
   Task<bool> refuse(Connection& connection, std::string_view bytes, const Error& error);
 
-  // Ends the forwarding with `error`; the client still gets an answer if none was begun.
+  // Ends the wait for access, or the forwarding, with `error`; the client still gets an answer if none was begun.
   void cut(const Error& error);
   FramePool& frames() { return worker_.frames(); }
 
@@ -163,7 +164,8 @@ class Exchange final : public HangupListener {
 
   // The caller
   AccessCheck access_;
-  std::string_view path_subject_;  // what stands for {subject} in the path
+  LookupWait* access_wait_ = nullptr;  // while one is under way
+  std::string_view path_subject_;      // what stands for {subject} in the path
   std::vector<LimitOutcome> limits_;
   std::optional<nanoseconds> retry_after_;
 

@@ -27,7 +27,7 @@ std::unexpected<Error> unavailable(std::string_view reason) {
 }
 
 // Everything a look-up needs, kept alive by its own coroutine: the view may be replaced meanwhile.
-struct RoleLookup {
+struct RoleLookup final : BackgroundTask {
   RoleLookup(Worker& w, WorkerView& view, Kind what, std::string_view text)
       : worker(w),
         snapshot(view.snapshot),
@@ -37,7 +37,11 @@ struct RoleLookup {
         pool(w.pick(view.user_management)),
         body(w.reactor(), Side::upstream) {
     reactor().timers().arm(alarm.timer, reactor().now() + timeout());
+    worker.enter(*this);
   }
+  ~RoleLookup() { worker.leave(*this); }
+  RoleLookup(const RoleLookup&) = delete;
+  RoleLookup& operator=(const RoleLookup&) = delete;
 
   FramePool& frames() { return worker.frames(); }
   Reactor& reactor() { return worker.reactor(); }
@@ -49,6 +53,11 @@ struct RoleLookup {
   void end(const Error& error) {
     if (!ended) ended = error;
     if (connection) connection->socket.cancel(error);
+  }
+  // That the gateway ends says nothing about the service.
+  void cut(const Error& error) override {
+    failure = access::LookupFailure::not_asked;
+    end(error);
   }
 
   Worker& worker;
@@ -204,7 +213,6 @@ void report(RoleLookup& lookup, const Result<std::string>& body) {
 }
 
 Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
-  worker.task_started();
   Result<std::string> body = unavailable("no answer");
   try {
     body = co_await ask(*lookup);
@@ -213,8 +221,7 @@ Task<void> run_lookup(Worker& worker, std::unique_ptr<RoleLookup> lookup) {
   }
   if (!body && lookup->ended) body = std::unexpected(*lookup->ended);
   report(*lookup, body);
-  lookup.reset();
-  worker.task_ended();
+  lookup.reset();  // before the frame, which the worker would not wait for
 }
 
 }  // namespace
@@ -225,14 +232,6 @@ void start_role_lookup(Worker& worker, WorkerView& view, std::string_view subjec
 
 void start_api_key_lookup(Worker& worker, WorkerView& view, std::string_view digest) {
   spawn(worker, run_lookup(worker, std::make_unique<RoleLookup>(worker, view, Kind::api_key, digest)));
-}
-
-RoleWaiter::RoleWaiter(Reactor& reactor) : reactor_(reactor), notified_(reactor) {
-  notify = [](access::DirectoryWaiter* base) noexcept {
-    auto* self = static_cast<RoleWaiter*>(base);
-    // Through the mailbox even on the same worker: the waiter is resumed by its loop and by nobody else.
-    self->reactor_.post_remote([self] { self->notified_.set(); });
-  };
 }
 
 }  // namespace lotagate

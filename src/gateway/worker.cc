@@ -97,7 +97,9 @@ void Worker::end() {
   listeners_.clear();
 }
 
-bool Worker::finished() const { return draining_ && connections_.empty() && open_accept_loops_ == 0 && tasks_ == 0; }
+bool Worker::finished() const {
+  return draining_ && connections_.empty() && open_accept_loops_ == 0 && tasks_.empty() && notices_ == 0;
+}
 
 void Worker::begin_drain(nanoseconds limit) {
   draining_ = true;
@@ -115,12 +117,14 @@ void Worker::cut_after(nanoseconds delay) {
   reactor_.timers().arm(cut_timer_, cut_at_);
 }
 
-// The drain limit has passed. First what waits for upstreams ends with 503; a moment later the connections themselves.
+// The drain limit has passed. First what waits, for upstreams or for look-ups, ends with 503, and the look-ups with it;
+// a moment later the connections themselves.
 void Worker::cut_connections() {
   for (Connection* connection : connections_) {
     connection->cut(draining_error());
     if (answers_cut_) connection->socket().cancel(draining_error());
   }
+  for (BackgroundTask* task : tasks_) task->cut(draining_error());
   answers_cut_ = true;
   cut_after(kCutGrace);
 }
@@ -277,6 +281,17 @@ void Worker::forget(Connection& connection) {
   } else {
     --refusing_;
   }
+}
+
+void Worker::enter(BackgroundTask& task) {
+  task.index = tasks_.size();
+  tasks_.push_back(&task);
+}
+
+void Worker::leave(BackgroundTask& task) {
+  tasks_[task.index] = tasks_.back();
+  tasks_[task.index]->index = task.index;
+  tasks_.pop_back();
 }
 
 // Cuts those that have waited longest for a request; they are gone in the next turn. False if there are none.

@@ -42,6 +42,17 @@ struct WorkerView {
   std::uint32_t exchanges = 0;
 };
 
+// What a worker runs beside its connections and has to end before it does: look-ups.
+class BackgroundTask {
+ public:
+  // Called on the worker's thread; the task ends soon after.
+  virtual void cut(const Error& error) = 0;
+  std::size_t index = 0;  // in the worker's list
+
+ protected:
+  ~BackgroundTask() = default;
+};
+
 class Worker {
  public:
   // `backend` is the worker's own: epoll in the product, a simulated network in tests.
@@ -96,9 +107,11 @@ class Worker {
   upstream::EndpointPool::Begun begin_connect(upstream::EndpointPool& pool);
   // Diagnostics about the User Management Service, seldom enough that its failure does not flood them.
   void warn_about_lookup(std::string_view reason);
-  // Background tasks of this worker (role look-ups) that must end before it does.
-  void task_started() { ++tasks_; }
-  void task_ended() { --tasks_; }
+  void enter(BackgroundTask& task);
+  void leave(BackgroundTask& task);
+  // Notices that will come through the mailbox: the worker stays until they have.
+  void expect_notice() { ++notices_; }
+  void notice_came() { --notices_; }
 
  private:
   struct Listener {
@@ -141,7 +154,8 @@ class Worker {
   std::unique_ptr<std::array<LimitCounters, kMaxLimitSlots>> limit_counters_;
   std::uint64_t requests_ = 0;
   std::uint64_t retries_ = 0;
-  std::size_t tasks_ = 0;
+  std::vector<BackgroundTask*> tasks_;
+  std::size_t notices_ = 0;
   bool draining_ = false;
   bool answers_cut_ = false;
   MonotonicTime cut_at_ = kNever;

@@ -60,6 +60,41 @@ TEST_F(SimulatedLookups, U01_EndInTimeHoweverSlowlyTheAnswerTrickles) {
   }
 }
 
+TEST_F(SimulatedLookups, U01_ARequestHasOneDeadlineForAllOfThem) {
+  World world({});
+  auto timeout = world.user_management().timeout;
+  // Each look-up alone is in time, the API key's and its owner's together are not.
+  world.users().set_delay(timeout * 6 / 10);
+  Entry& entry = begin(world, by_api_key());
+  auto begun = world.network().now();
+  EXPECT_TRUE(world.run_clients(seconds(5)));
+  EXPECT_EQ(entry.code, "authorization_unavailable");
+  EXPECT_LE(world.network().now() - begun, timeout + kTick);
+  EXPECT_TRUE(world.run_until([&] { return under_way(world) == 0; }, seconds(1)));  // it goes on for the next request
+  Client& next =
+      world.start_client({.requests = {{.route = "/things", .api_key = api_key_of("user-1"), .subject = "user-1"}}});
+  EXPECT_TRUE(world.run_clients(seconds(5)));
+  EXPECT_EQ(next.entries()[0]->status, 200) << next.entries()[0]->code;
+  expect_all_well(world);
+}
+
+// Both workers have requests that wait for the same look-up, which one of them does.
+TEST_F(SimulatedLookups, ADrainAnswersWhoWaitsAndEndsThem) {
+  World world({.configure = [](config::Config& config) { config.user_management->timeout = seconds(60); }});
+  world.users().set_delay(seconds(30));
+  std::vector<Client*> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(&world.start_client({.requests = {by_token(world)}}));
+  EXPECT_TRUE(world.run_until([&] { return world.directory().stats().wait == clients.size(); }, seconds(5)));
+  EXPECT_EQ(under_way(world), 1u);
+  world.finish(milliseconds(500));  // checks that it ends in time
+  for (Client* client : clients) {
+    EXPECT_EQ(client->entries()[0]->status, 503);
+    EXPECT_EQ(client->entries()[0]->code, "draining");
+  }
+  EXPECT_EQ(world.violations(), std::vector<std::string>());
+}
+
+// Whoever is not known yet depends on the breaker's probe: one that never ended would lock them out for ever.
 TEST_F(SimulatedLookups, U01_AProbeThatTricklesEndsToo) {
   World world({});
   world.users().set_manner(Manner::trickles_body);

@@ -81,6 +81,8 @@ class UserService final : public Server {
   UserService(Reactor& reactor, SocketAddress address, Ledger& ledger, std::uint64_t seed);
   void set_faults(unsigned permille) { faults_permille_ = permille; }
   void set_manner(Manner manner) { manner_ = manner; }
+  // Before every answer.
+  void set_delay(nanoseconds delay) { delay_ = delay; }
   std::size_t answers() const { return answers_; }
 
  private:
@@ -95,6 +97,7 @@ class UserService final : public Server {
   std::map<std::string, std::string, std::less<>> key_owners_;  // by digest
   unsigned faults_permille_ = 0;
   Manner manner_ = Manner::whole;
+  nanoseconds delay_{0};
   std::size_t answers_ = 0;
 };
 

@@ -92,6 +92,7 @@ Task<void> UserService::serve(PeerStream& stream, SocketAddress from) {
 
 Task<bool> UserService::send(PeerStream& stream, std::string answer) {
   constexpr milliseconds kPause{100};
+  if (delay_ > nanoseconds(0)) co_await Sleep(reactor(), delay_);
   if (manner_ == Manner::whole) co_return co_await stream.write(std::move(answer));
   std::size_t at_once = manner_ == Manner::trickles_body ? answer.find("\r\n\r\n") + 4 : 0;
   std::string rest = answer.substr(at_once);
