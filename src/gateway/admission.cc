@@ -10,10 +10,6 @@
 namespace lotagate {
 namespace {
 
-std::unexpected<Error> bad_request(std::string_view reason) {
-  return fail(ErrorCode::bad_request, Origin::downstream, reason);
-}
-
 bool is_request_id(std::string_view text) { return text.size() <= 64 && http::is_token(text); }
 
 }  // namespace
@@ -36,44 +32,13 @@ Result<void> Exchange::read_request(std::string_view head, std::string_view rest
   target_ = *target;
   instance_ = target_.path;
   TRY(framing, http::request_framing(request_));
-  TRY_VOID(check_fields());
+  TRY_VOID(check_fields(request_, worker_.shared().instance, field_findings_));
   request_framing_ = framing;
   const config::Timeouts& timeouts = view_->snapshot->config.timeouts;
   request_body_.begin(client(), framing, rest, timeouts.body_progress, limits.body);
   request_body_.require_rate(limits.body_rate, timeouts.body_grace);
   keep_alive_ = http::keeps_alive(request_.fields, request_.minor) && !worker_.draining();
   return {};
-}
-
-Result<void> Exchange::check_fields() {
-  if (request_.method == "CONNECT" || request_.method == "TRACE") {
-    return fail(ErrorCode::not_implemented, Origin::downstream, "method");
-  }
-  TRY_VOID(http::check_nominations(request_.fields));
-  TRY_VOID(check_max_forwards());
-  for (auto id : {http::FieldName::authorization, http::FieldName::content_type}) {
-    if (request_.fields.repeats(id)) return bad_request("repeated Authorization or Content-Type");
-  }
-  for (const http::Field& field : request_.fields.items) {
-    if (field.id == http::FieldName::via && field.value.find(worker_.shared().instance) != std::string_view::npos) {
-      return fail(ErrorCode::loop_detected, Origin::downstream, "own name in Via");
-    }
-    if (field.id != http::FieldName::expect) continue;
-    if (expects_continue_ || !iequals(field.value, "100-continue")) {
-      return fail(ErrorCode::expectation_failed, Origin::downstream, "Expect");
-    }
-    expects_continue_ = request_.minor >= 1;  // RFC 9110 10.1.1: ignored in HTTP/1.0
-  }
-  return {};
-}
-
-// OPTIONS counts its hops down; at 0 the gateway itself is the one that is asked (P12). Elsewhere the field says
-// nothing.
-Result<void> Exchange::check_max_forwards() {
-  if (request_.method != "OPTIONS" || !request_.fields.has(http::FieldName::max_forwards)) return {};
-  const http::Field* field = request_.fields.only(http::FieldName::max_forwards);
-  if (field != nullptr) max_forwards_ = parse_decimal(field->value);
-  return max_forwards_ ? Result<void>{} : bad_request("Max-Forwards");
 }
 
 // Behind a trusted proxy the client is whom that proxy names, and its request id is taken over.
@@ -125,10 +90,7 @@ Result<void> Exchange::match_route() {
   route_ = &snapshot.routes[match.index];
   path_subject_ = match.subject;
   request_body_.limit(route_->max_body);
-  if (request_framing_.kind == http::Framing::Kind::length && request_framing_.length > route_->max_body) {
-    return fail(ErrorCode::body_too_large, Origin::downstream, "Content-Length");
-  }
-  return {};
+  return check_length(request_framing_, route_->max_body);
 }
 
 // Limits by address stand before authentication, limits by user behind it. Every one of the route's takes its token;

@@ -43,7 +43,7 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
 // What can be decided at once. No route without an error: the gateway itself is asked.
 Result<void> Exchange::admit(std::string_view head, std::string_view rest) {
   TRY_VOID(read_request(head, rest));
-  if (target_.path == "*" || max_forwards_ == 0) return {};
+  if (target_.path == "*" || field_findings_.for_us()) return {};
   TRY_VOID(match_route());
   TRY_VOID(check_upgrade());
   TRY_VOID(apply_limits(config::LimitKey::address));
@@ -88,8 +88,7 @@ void Exchange::begin(Connection& connection) {
   route_ = nullptr;
   client_ip_ = connection.peer().ip;
   peer_trusted_ = false;
-  expects_continue_ = false;
-  max_forwards_.reset();
+  field_findings_ = {};
   keep_alive_ = false;
   upgrading_ = false;
   awaits_access_ = false;

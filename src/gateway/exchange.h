@@ -16,6 +16,7 @@
 #include "config/snapshot.h"
 #include "gateway/access_check.h"
 #include "gateway/body.h"
+#include "gateway/request_checks.h"
 #include "gateway/worker.h"
 #include "http/head.h"
 #include "http/target.h"
@@ -73,8 +74,6 @@ class Exchange final : public HangupListener {
 
   // admission.cc: may this request be forwarded, and where
   Result<void> read_request(std::string_view head, std::string_view rest);
-  Result<void> check_fields();
-  Result<void> check_max_forwards();
   void identify_client();
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
@@ -151,8 +150,7 @@ class Exchange final : public HangupListener {
   const config::CompiledRoute* route_ = nullptr;
   IpAddress client_ip_;
   bool peer_trusted_ = false;
-  bool expects_continue_ = false;
-  std::optional<std::uint64_t> max_forwards_;  // of OPTIONS (RFC 9110 7.6.2)
+  FieldFindings field_findings_;
   bool keep_alive_ = false;
   bool awaits_access_ = false;  // something about the caller is being looked up
   bool upgrading_ = false;      // asks for a WebSocket, on a route that allows it

@@ -16,6 +16,7 @@
 #include "gateway/credentials.h"
 #include "gateway/fetch.h"
 #include "gateway/key_source.h"
+#include "gateway/request_checks.h"
 #include "http/head.h"
 #include "http/target.h"
 
@@ -81,7 +82,12 @@ class Walk {
  private:
   Result<void> steps() {
     TRY_VOID(read_request());
+    if (target_.path == "*" || findings_.for_us()) {
+      found_.notes.emplace_back("the gateway answers this itself");
+      return {};
+    }
     TRY_VOID(find_route());
+    TRY_VOID(check_upgrade());
     if (route_->is_public) return {};
     TRY_VOID(find_caller());
     return decide();
@@ -93,16 +99,18 @@ class Walk {
     if (!options_.api_key.empty()) text_ += fmt::format("{}: {}\r\n", key_header(), options_.api_key);
     for (const std::string& header : options_.headers) text_ += header + "\r\n";
     text_ += "\r\n";
+    http::HeadScanner scanner;
+    bool one_head = scanner.scan(text_) == http::HeadScanner::Status::complete && scanner.head_bytes() == text_.size();
+    if (!one_head) return fail(ErrorCode::bad_request, Origin::downstream, "line syntax");
     const config::Limits& limits = snapshot_.config.limits;
     http::HeadLimits head_limits{.head_bytes = limits.head, .fields = limits.fields, .target_bytes = limits.target};
     TRY_VOID(http::parse_request_head(text_, head_limits, head_));
     TRY(target, http::resolve_target(head_, arena_));
     target_ = target;
     found_.path = target.path;
-    if (head_.fields.repeats(http::FieldName::authorization)) {
-      return fail(ErrorCode::bad_request, Origin::downstream, "repeated Authorization or Content-Type");
-    }
-    return {};
+    TRY(framing, http::request_framing(head_));
+    framing_ = framing;
+    return check_fields(head_, {}, findings_);  // a loop is seen by a running gateway alone
   }
 
   Result<void> find_route() {
@@ -122,6 +130,13 @@ class Walk {
     found_.report_only = route_->report_only;
     found_.needs = needs_of(route_->require, head_.method);
     for (std::size_t index : route_->limits) found_.limits.push_back(snapshot_.limits[index].name);
+    return check_length(framing_, route_->max_body);
+  }
+
+  Result<void> check_upgrade() {
+    if (!route_->websocket) return {};
+    TRY(upgrades, asks_for_websocket(head_, framing_));
+    if (upgrades) found_.notes.emplace_back("the connection becomes a WebSocket if the service agrees");
     return {};
   }
 
@@ -251,6 +266,8 @@ class Walk {
   std::string text_;
   http::RequestHead head_;
   http::Target target_;
+  http::Framing framing_;
+  FieldFindings findings_;
   route::RouteMatch match_;
   const config::CompiledRoute* route_ = nullptr;
   access::PrincipalRef principal_;

@@ -143,7 +143,7 @@ Task<Result<void>> Exchange::send_request(std::span<iovec> parts, bool nothing_s
 }
 
 Result<void> Exchange::start_upload() {
-  if (expects_continue_) TRY_VOID(send_continue());
+  if (field_findings_.expects_continue) TRY_VOID(send_continue());
   upload_ = Upload::running;
   upload_done_.emplace(worker_.reactor());
   spawn(worker_, upload());

@@ -50,25 +50,33 @@ std::unexpected<Error> bad_handshake(std::string_view reason, std::string_view d
 
 }  // namespace
 
+Result<bool> asks_for_websocket(const http::RequestHead& request, const http::Framing& framing) {
+  if (request.minor == 0 || request.method != "GET") return false;
+  if (!lists(request.fields, http::FieldName::upgrade, kWebSocket)) return false;
+  if (!lists(request.fields, http::FieldName::connection, "upgrade")) return false;
+  if (framing.has_body() && (framing.kind != http::Framing::Kind::length || framing.length != 0)) {
+    return bad_handshake("body in a handshake", "A WebSocket handshake has no body.");
+  }
+  if (only_value(request.fields, "sec-websocket-version") != kVersion) {
+    return bad_handshake("Sec-WebSocket-Version", "Sec-WebSocket-Version has to be 13.");
+  }
+  std::string_view key = only_value(request.fields, "sec-websocket-key");
+  if (key.size() != kKeyBytes || !key.ends_with("==") || !is_base64(key)) {
+    return bad_handshake("Sec-WebSocket-Key", "Sec-WebSocket-Key has to be 16 bytes in base64.");
+  }
+  return true;
+}
+
 // Whether this request asks for a WebSocket, on a route that allows it; otherwise `Upgrade` is dropped like every
 // hop-by-hop field. From here on the client's connection carries nothing else: what the client sent behind the head may
 // be frames, and must never be read as a request.
 Result<void> Exchange::check_upgrade() {
-  if (!route_->websocket || request_.minor == 0 || request_.method != "GET") return {};
-  if (!lists(request_.fields, http::FieldName::upgrade, kWebSocket)) return {};
-  if (!lists(request_.fields, http::FieldName::connection, "upgrade")) return {};
+  if (!route_->websocket) return {};
+  auto asked = asks_for_websocket(request_, request_framing_);
+  if (asked && !*asked) return {};
   upgrading_ = true;
   keep_alive_ = false;
-  if (request_framing_.has_body() && (request_framing_.kind != http::Framing::Kind::length || request_framing_.length))
-    return bad_handshake("body in a handshake", "A WebSocket handshake has no body.");
-  if (only_value(request_.fields, "sec-websocket-version") != kVersion) {
-    return bad_handshake("Sec-WebSocket-Version", "Sec-WebSocket-Version has to be 13.");
-  }
-  std::string_view key = only_value(request_.fields, "sec-websocket-key");
-  if (key.size() != kKeyBytes || !key.ends_with("==") || !is_base64(key)) {
-    return bad_handshake("Sec-WebSocket-Key", "Sec-WebSocket-Key has to be 16 bytes in base64.");
-  }
-  return {};
+  return asked ? Result<void>{} : std::unexpected(asked.error());
 }
 
 // Whether the 101 that came is the answer to what was asked.

@@ -43,8 +43,8 @@ void Exchange::write_upstream_head(http::HeadWriter& out) {
       case http::FieldName::traceparent:
       case http::FieldName::gateway_owned: continue;
       case http::FieldName::max_forwards:
-        if (max_forwards_) {
-          out.field(field.name, *max_forwards_ - 1);
+        if (field_findings_.max_forwards) {
+          out.field(field.name, *field_findings_.max_forwards - 1);
           continue;
         }
         break;

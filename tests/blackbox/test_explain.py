@@ -23,6 +23,7 @@ ROUTES = {
     "/claims": {"require": {"*": {"scopes": ["openid", "models"], "roles": ["trainer", "chief"]}}},
     "/named": {"methods": ["GET", "POST"], "require": {"GET": "models:read", "POST": "models:write"}},
     "/first": {"issuers": ["https://first.test"]},
+    "/socket": {"public": True, "upgrade": ["websocket"]}, "/small": {"public": True, "max_body": "1KiB"},
     "/hosts": {"host": "inner.test", "public": True}, "/headers": {"headers": {"X-Edition": "beta"}},
 }
 
@@ -115,6 +116,11 @@ def nothing(_):
     return {}
 
 
+def with_fields(*fields):
+    """A good token, and these."""
+    return lambda place: {**token()(place), "headers": list(fields)}
+
+
 SKILLED = {"realm_access": {"roles": ["chief"]}, "scope": "models openid"}
 # What is asked, and with what: the code and the reason of the refusal; None: allowed.
 REQUESTS = {
@@ -184,6 +190,18 @@ REQUESTS = {
     "a key in the header": ("GET /keys", lambda _: {"headers": [("x-api-key", KEYS["good"])]}, None, None),
     "both": ("GET /keys", lambda p: {"api_key": KEYS["good"], "headers": bearer(p.first.mint())}, "bad_request", "a token and an API key"),
     "two keys": ("GET /keys", lambda p: {"api_key": KEYS["good"], "headers": [("X-API-Key", "x")]}, "bad_request", "repeated API key"),
+    "two tokens": ("GET /any", lambda p: {**token()(p), "headers": bearer(p.first.mint())}, "bad_request", "repeated Authorization or Content-Type"),
+    "an expectation": ("GET /any", with_fields(("Expect", "x")), "expectation_failed", "Expect"),
+    "two framings": ("POST /any", with_fields(("Transfer-Encoding", "chunked"), ("Content-Length", "5")), "bad_request", None),
+    "two lengths": ("POST /any", with_fields(("Content-Length", "5"), ("Content-Length", "6")), "bad_request", None),
+    "an unknown coding": ("POST /any", with_fields(("Transfer-Encoding", "gzip, chunked")), "not_implemented", None),
+    "a body that is announced too large": ("POST /small", with_fields(("Content-Length", "1025")), "body_too_large", "Content-Length"),
+    "a field that must stay": ("GET /any", with_fields(("Connection", "Host")), "bad_request", None),
+    "no number of hops": ("OPTIONS /public", with_fields(("Max-Forwards", "x")), "bad_request", "Max-Forwards"),
+    "two types": ("POST /any", with_fields(("Content-Type", "a/b"), ("Content-Type", "a/b")), "bad_request", None),
+    "a handshake that is none": ("GET /socket", with_fields(("Connection", "Upgrade"), ("Upgrade", "websocket")), "bad_request",
+        "Sec-WebSocket-Version"),
+    "a handshake where none counts": ("GET /public", with_fields(("Connection", "Upgrade"), ("Upgrade", "websocket")), None, None),
     "another scheme": ("GET /any", lambda _: {"headers": [("Authorization", "Basic YTpi")]}, "missing_token", "not a bearer token"),
 }
 
@@ -266,6 +284,8 @@ def test_how_it_says_the_rest(place):
     assert place.text("GET", "/public") == {"request": "GET /public", "route": "/public -> backend (public)", "decision": "allowed"}
     assert place.text("GET", "/nowhere") == {
         "request": "GET /nowhere", "decision": "refused with 404 route_not_found", "reason": "no route"}
+    assert place.text("OPTIONS", "/any", "-H", "Max-Forwards: 0") == {
+        "request": "OPTIONS /any", "note": "the gateway answers this itself", "decision": "allowed"}
     assert place.text("DELETE", "/named")["note"] == "allowed here: GET, POST"
     trial = place.text("GET", "/trial", "--token", place.first.mint())
     assert (trial["decision"], trial["reason"]) == ("allowed, because the route is `report_only`", "missing_permission")
