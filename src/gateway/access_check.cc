@@ -36,6 +36,7 @@ void AccessCheck::reset() {
   principal_ = {};
   digest_.reset();
   key_accepted_ = false;
+  key_expires_ = WallTime::max();
   key_permissions_ = key_id_ = subject_ = tenant_ = roles_ = would_deny_reason_ = {};
 }
 
@@ -93,8 +94,22 @@ std::optional<Result<void>> AccessCheck::look_key_up(const AccessQuestion& quest
   return accepted;
 }
 
+WallTime AccessCheck::expires() const {
+  if (!principal_) return key_expires_;
+  seconds skew = worker_.view().snapshot->config.authentication.clock_skew;
+  return principal_->expires < WallTime::max() - skew ? principal_->expires + skew : WallTime::max();
+}
+
+Error AccessCheck::expired() const {
+  if (principal_) {
+    return {.code = ErrorCode::expired_token, .origin = Origin::downstream, .reason = "claim_exp_passed"};
+  }
+  return {.code = ErrorCode::invalid_token, .origin = Origin::downstream, .reason = "api_key_expired"};
+}
+
 Result<void> AccessCheck::accept_key(const access::AccessGrant& key) {
   key_id_ = arena_.copy(key.key_id);
+  key_expires_ = key.expires;
   TRY_VOID(access::check_api_key(key, worker_.reactor().wall_now()));
   subject_ = arena_.copy(key.subject);
   key_permissions_ = arena_.copy(key.permissions.joined());

@@ -52,6 +52,10 @@ class AccessCheck {
   std::string_view tenant() const { return tenant_; }
   std::string_view roles() const { return roles_; }    // comma separated, of the service and of the token
   std::string_view key_id() const { return key_id_; }  // of the API key
+  // When the credential stops counting by itself, `clock_skew` included; WallTime::max(): never, or there is none.
+  WallTime expires() const;
+  // What a caller is told then.
+  Error expired() const;
   // Header lines that the token's issuer has for services, each with its CRLF.
   std::string_view claim_lines() const { return principal_ ? std::string_view(principal_->header_lines) : ""; }
   Credential credential() const { return credential_; }
@@ -77,6 +81,7 @@ class AccessCheck {
   bool key_accepted_ = false;
   std::string_view key_permissions_;
   std::string_view key_id_;
+  WallTime key_expires_ = WallTime::max();
   std::string_view subject_;
   std::string_view tenant_;
   std::string_view roles_;

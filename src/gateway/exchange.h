@@ -17,6 +17,7 @@
 #include "gateway/access_check.h"
 #include "gateway/body.h"
 #include "gateway/request_checks.h"
+#include "gateway/tunnel.h"
 #include "gateway/worker.h"
 #include "http/head.h"
 #include "http/target.h"
@@ -112,6 +113,7 @@ class Exchange final : public HangupListener {
   // upgrade.cc: switching to WebSocket
   Result<void> check_upgrade();
   bool is_websocket_accepted() const;
+  void end_with_caller(Tunnel::Times& times) const;
   Task<Result<void>> switch_protocols();
 
   // upstream_head.cc

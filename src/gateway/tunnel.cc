@@ -10,7 +10,16 @@ Tunnel::Tunnel(Reactor& reactor, Socket& downstream, Socket& upstream, const Tim
       out_{upstream, Side::upstream, downstream, Side::downstream, times.downstream_progress},
       idle_(times.idle),
       last_byte_(reactor.now()),
-      in_done_(reactor) {}
+      in_done_(reactor),
+      end_error_(times.end_error),
+      alarm_(*this) {
+  reactor.timers().arm(alarm_.timer, times.end);
+}
+
+void Tunnel::Alarm::fire(Timer& timer) {
+  Tunnel& tunnel = reinterpret_cast<Alarm&>(timer).tunnel;
+  tunnel.fail(tunnel.end_error_, false);
+}
 
 Task<std::optional<Error>> Tunnel::run(std::string_view from_client, std::string_view from_service) {
   auto outward = relay(out_, from_service);  // both frames exist before either runs

@@ -22,6 +22,8 @@ class Tunnel {
     nanoseconds idle;                 // without a byte in either direction
     nanoseconds downstream_progress;  // until the client takes what is sent to it
     nanoseconds upstream_progress;    // until the service does
+    MonotonicTime end = kNever;       // then it ends with end_error, whatever flows
+    Error end_error = {};
   };
   // Both sockets outlive the tunnel; nobody else reads from them or writes to them while it runs.
   Tunnel(Reactor& reactor, Socket& downstream, Socket& upstream, const Times& times);
@@ -45,6 +47,12 @@ class Tunnel {
     std::uint64_t bytes = 0;
     bool ended = false;
   };
+  struct Alarm {
+    explicit Alarm(Tunnel& t) : timer(fire), tunnel(t) {}
+    static void fire(Timer& timer);
+    Timer timer;  // first member: the timer's address is the alarm's
+    Tunnel& tunnel;
+  };
   // A peer that has been told of the end usually ends at once; one that does not is waited for this long.
   static constexpr seconds kCloseGrace{10};
 
@@ -64,6 +72,8 @@ class Tunnel {
   MonotonicTime last_byte_;
   OneShotEvent in_done_;
   std::optional<Error> error_;
+  Error end_error_;
+  Alarm alarm_;
 };
 
 }  // namespace lotagate

@@ -89,6 +89,14 @@ bool Exchange::is_websocket_accepted() const {
          accept.size() == kAcceptBytes && is_base64(accept);
 }
 
+// Nobody asks again what the caller may while the tunnel lasts: it does not outlive the credential.
+void Exchange::end_with_caller(Tunnel::Times& times) const {
+  WallTime expires = access_.expires();
+  if (expires == WallTime::max()) return;
+  times.end = worker_.reactor().now() + (expires - worker_.reactor().wall_now());
+  times.end_error = access_.expired();
+}
+
 Task<Result<void>> Exchange::switch_protocols() {
   if (!is_websocket_accepted()) co_return fail(ErrorCode::upstream_invalid, Origin::upstream, "unexpected 101");
   Buffer buffer = worker_.reactor().buffers().take(kLargeBufferBytes);
@@ -110,10 +118,11 @@ Task<Result<void>> Exchange::switch_protocols() {
   if (sent.status != SendStatus::sent) co_return std::unexpected(send_error(Side::downstream, sent.status, client()));
   buffer.release();
 
-  Tunnel tunnel(worker_.reactor(), client(), upstream_->socket,
-                {.idle = service_timeouts().upgrade_idle,
-                 .downstream_progress = write_progress,
-                 .upstream_progress = service_timeouts().between_bytes});
+  Tunnel::Times times{.idle = service_timeouts().upgrade_idle,
+                      .downstream_progress = write_progress,
+                      .upstream_progress = service_timeouts().between_bytes};
+  end_with_caller(times);
+  Tunnel tunnel(worker_.reactor(), client(), upstream_->socket, times);
   std::string_view from_service(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
   auto error = co_await tunnel.run(request_body_.leftover(), from_service);
   tunnel_bytes_in_ = tunnel.bytes_in() + request_body_.leftover().size();

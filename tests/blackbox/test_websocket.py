@@ -4,6 +4,7 @@ Frames are opaque to the gateway, so raw bytes stand for them here; real clients
 """
 
 import socket
+import time
 
 import pytest
 
@@ -275,6 +276,24 @@ def test_an_upgrade_needs_a_caller_who_may(gateway, backend, issuer, jwks):
         assert b"Authorization" not in server.connections[0].received
     record, = instance.wait_log(where=lambda line: line["status"] == 101)
     assert (record["user"], record["credential"], record["policy"]) == ("alice", "token", "allow")
+
+
+def test_J17_a_tunnel_ends_with_its_callers_token(gateway, backend, issuer, jwks):
+    """Nobody asks again while it lasts, so it must not outlive what it was opened with."""
+    server = backend(switching(echo))
+    route = {"path": "/", "service": "backend", "upgrade": ["websocket"]}
+    config = configs.base({"backend": server.url}, [route], authentication=configs.authentication(issuer, jwks))
+    config["authentication"]["clock_skew"] = "0s"
+    instance = gateway(config)
+    with instance.client() as client:
+        ends = int(time.time()) + 2
+        upgrade(client, [*HANDSHAKE, *bearer(issuer.mint(exp=ends))])
+        client.send(b"x")
+        assert read_exactly(client.reader, 1) == b"x"
+        client.expect_closed()
+    record, = instance.wait_log(where=lambda line: line["status"] == 101)
+    assert time.time() >= ends
+    assert (record["code"], record["reason"], record["end"], record["route"]) == ("expired_token", "claim_exp_passed", "aborted", "/")
 
 
 def test_drain_ends_a_tunnel_at_its_limit(gateway, backend):
