@@ -1,5 +1,7 @@
 #include "gateway/exchange.h"
 
+#include <utility>
+
 #include "gateway/connection.h"
 #include "gateway/lookup_wait.h"
 
@@ -86,6 +88,7 @@ void Exchange::begin(Connection& connection) {
   request_framing_ = {};
   request_body_.begin(connection.socket(), {}, {}, nanoseconds(0), 0);
   route_ = nullptr;
+  kept_names_.reset();
   client_ip_ = connection.peer().ip;
   peer_trusted_ = false;
   field_findings_ = {};
@@ -129,8 +132,25 @@ void Exchange::finish(bool keep) {
   downstream_.reset();
   upload_done_.reset();
   connection_->exchange_ = nullptr;
-  WorkerView& view = *view_;
+  if (view_ != nullptr) release_view();
+}
+
+void Exchange::release_view() {
+  WorkerView& view = *std::exchange(view_, nullptr);
   if (--view.exchanges == 0) worker_.retire(view);
+}
+
+// Takes along what the record needs. A tunnel may outlive many configurations and must not keep each of them in memory.
+void Exchange::leave_view() {
+  if (route_ != nullptr) {
+    kept_names_ = {.route = arena_.copy(route_->name),
+                   .service = arena_.copy(view_->snapshot->services[route_->service].name),
+                   .slot = route_->metrics_slot};
+    endpoint_ = arena_.copy(endpoint_);
+  }
+  route_ = nullptr;
+  limits_.clear();
+  release_view();
 }
 
 telemetry::RequestEnd Exchange::end_of() const {
@@ -176,7 +196,11 @@ void Exchange::record() {
   record.attempts = attempts_;
   record.end = end_of();
   record.method_index = telemetry::method_index(request_.method);
-  if (route_ != nullptr) {
+  if (kept_names_) {
+    record.route = kept_names_->route;
+    record.service = kept_names_->service;
+    record.route_slot = kept_names_->slot;
+  } else if (route_ != nullptr) {
     record.route = route_->name;
     record.service = view_->snapshot->services[route_->service].name;
     record.route_slot = route_->metrics_slot;

@@ -60,6 +60,12 @@ class Exchange final : public HangupListener {
     bool ends_with_connection = false;  // nothing else marks the end of the body
     bool done = false;
   };
+  // What the record of a request says of its route.
+  struct RouteNames {
+    std::string_view route;
+    std::string_view service;
+    std::uint32_t slot;
+  };
   // Why the upload of a request body stopped.
   enum class Upload : std::uint8_t { none, running, complete, broken };
 
@@ -70,6 +76,8 @@ class Exchange final : public HangupListener {
   Result<void> admit(std::string_view head, std::string_view rest);
   void salvage(std::string_view head);
   void finish(bool keep);
+  void release_view();
+  void leave_view();
   void record();
   telemetry::RequestEnd end_of() const;
 
@@ -150,6 +158,7 @@ class Exchange final : public HangupListener {
   http::Framing request_framing_;
   BodyStream request_body_;
   const config::CompiledRoute* route_ = nullptr;
+  std::optional<RouteNames> kept_names_;  // of route_, once the view has been left
   IpAddress client_ip_;
   bool peer_trusted_ = false;
   FieldFindings field_findings_;

@@ -122,6 +122,7 @@ Task<Result<void>> Exchange::switch_protocols() {
                       .downstream_progress = write_progress,
                       .upstream_progress = service_timeouts().between_bytes};
   end_with_caller(times);
+  leave_view();
   Tunnel tunnel(worker_.reactor(), client(), upstream_->socket, times);
   std::string_view from_service(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
   auto error = co_await tunnel.run(request_body_.leftover(), from_service);

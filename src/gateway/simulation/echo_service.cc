@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "base/text.h"
 #include "gateway/simulation/server.h"
 
@@ -122,8 +124,11 @@ Task<void> EchoService::tunnel(PeerStream& stream, Entry& entry) {
       "HTTP/1.1 101 Switching Protocols\r\nX-Nonce: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
       entry.nonce);
-  text += body_piece('a', entry.nonce, 0, entry.plan.answer.bytes);
+  std::string answer = body_piece('a', entry.nonce, 0, entry.plan.answer.bytes);
+  bool slow = entry.plan.answer.fault == AnswerFault::slow;
+  if (!slow) text += std::exchange(answer, {});
   bool sent = co_await stream.write(std::move(text));
+  if (sent) sent = co_await stream.write_slowly(std::move(answer), 200, kPause);
   std::string expected = body_piece('q', entry.nonce, 0, entry.plan.body_bytes);
   auto received = co_await stream.read_exactly(expected.size());
   bool ours = received ? *received == expected : expected.starts_with(stream.pending());

@@ -73,6 +73,22 @@ TEST_F(SimulatedWorker, SwitchesToWebSocket) {
   expect_all_well(world);
 }
 
+TEST_F(SimulatedWorker, AWebSocketHoldsNoConfigurationThatWasReplaced) {
+  World world({});
+  RequestPlan plan = websocket(50'000);
+  plan.answer.fault = AnswerFault::slow;
+  Client& client = world.start_client({.requests = {plan}});
+  Entry* entry = client.entries()[0];
+  EXPECT_TRUE(world.run_until([&] { return entry->served; }, seconds(10)));
+  std::weak_ptr<const config::Snapshot> first = world.snapshot();
+  world.reload([](config::Config& config) { config.routes.clear(); });
+  EXPECT_TRUE(world.run_until([&] { return first.expired(); }, milliseconds(100)));
+  EXPECT_FALSE(client.ended());
+  EXPECT_TRUE(world.run_clients(seconds(60)));
+  EXPECT_EQ(entry->outcome, Outcome::whole);
+  expect_all_well(world);  // the log names its route
+}
+
 TEST_F(SimulatedWorker, AsksTheUserManagementServiceOnce) {
   World world({});
   std::string token = world.token("user-1");

@@ -58,6 +58,7 @@ class World {
   UserService& users() { return *users_; }
   access::RoleDirectory& directory() { return *snapshot_->directory; }
   access::RoleDirectory& key_directory() { return *snapshot_->key_directory; }
+  std::weak_ptr<const config::Snapshot> snapshot() const { return snapshot_; }
   access::CircuitBreaker& breaker() { return *snapshot_->breaker; }
   const config::UserManagement& user_management() const { return *snapshot_->config.user_management; }
   // A bearer token of `subject`, signed with key 0 or 1.
