@@ -72,8 +72,8 @@ Database::~Database() = default;
 void Database::perform(Mode mode, const std::function<bool(Transaction&)>& body) {
   for (int attempt = 1;; ++attempt) {
     try {
-      PooledConnection connection(*pool_);
-      connection.begin(mode);
+      PooledConnection connection(*pool_, mode);
+      connection.begin();
       Transaction transaction(*connection);
       if (body(transaction)) connection.commit();
       return;
@@ -88,8 +88,8 @@ void Database::perform(Mode mode, const std::function<bool(Transaction&)>& body)
 }
 
 void Database::migrate(std::span<const std::string_view> migrations) {
-  PooledConnection connection(*pool_);
-  connection.begin(Mode::kAlone);  // a second instance that starts now waits here, then finds the work done
+  PooledConnection connection(*pool_, Mode::kAlone);
+  connection.begin();  // a second instance that starts now waits here, then finds the work done
   Transaction transaction(*connection);
   (*connection).script("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)");
   std::optional<std::int64_t> stored;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/printable.h"
+
 namespace lotagate::services {
 
 Outcome<JsonBody> JsonBody::parse(std::string_view body, std::initializer_list<std::string_view> members) {
@@ -17,7 +19,7 @@ Outcome<JsonBody> JsonBody::parse(std::string_view body, std::initializer_list<s
   std::vector<std::string_view> seen;
   for (auto [name, value] : result.object_) {
     if (std::ranges::find(members, name) == members.end()) {
-      return refuse(400, "unknown_member", fmt::format("`{}` is not known here.", name));
+      return refuse(400, "unknown_member", fmt::format("`{}` is not known here.", printable(name, kMaxEchoBytes)));
     }
     if (std::ranges::find(seen, name) != seen.end()) {
       return refuse(400, "duplicate_member", fmt::format("`{}` is given twice.", name));

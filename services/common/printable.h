@@ -7,6 +7,9 @@
 
 namespace lotagate::services {
 
+// How much of what a client sent is sent back to it.
+inline constexpr std::size_t kMaxEchoBytes = 64;
+
 // At most `max_bytes` of `text`, with ? for what is not printable ASCII.
 inline std::string printable(std::string_view text, std::size_t max_bytes) {
   std::string kept(text.substr(0, max_bytes));

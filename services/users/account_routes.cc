@@ -151,8 +151,8 @@ Outcome<Response> create(const Request& request, const Operations& operations, P
   });
 }
 
-Outcome<Response> update(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"username", "roles", "disabled"}));
+Outcome<AccountChange> read_change(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"username", "roles", "disabled"}));
   AccountChange change;
   TRY(wanted_name, body.optional<std::string_view>("username"));
   if (wanted_name) {
@@ -166,6 +166,10 @@ Outcome<Response> update(Call& call) {
   if (!change.username && !change.roles && !change.disabled) {
     return refuse(400, "nothing_to_change", "Give `username`, `roles` or `disabled`.");
   }
+  return change;
+}
+
+Outcome<Response> update(Call& call, const AccountChange& change) {
   TRY(account, change_account(call, call.request.captures[0], change));
   return account_response(200, account);
 }
@@ -184,7 +188,7 @@ void add_account_routes(services::Router& router, const Operations& operations, 
   // Before {}: the first pattern wins.
   router.add("GET", "/api/v1/users/me", operations.reading(show_caller));
   router.add("GET", "/api/v1/users/{}", operations.reading(show_account));
-  router.add("PATCH", "/api/v1/users/{}", operations.changing(update));
+  router.add("PATCH", "/api/v1/users/{}", operations.changing(read_change, update));
   router.add("DELETE", "/api/v1/users/{}", operations.changing(remove));
 }
 

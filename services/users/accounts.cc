@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/http_query.h"
 #include "common/http_revision.h"
+#include "common/printable.h"
 #include "common/secrets.h"
 #include "users/change_note.h"
 #include "users/roles.h"
@@ -80,7 +81,9 @@ Outcome<void> set_roles(Call& call, Account& account, const std::vector<std::str
   for (const std::string& name : names) {
     if (std::ranges::find(kept, name) != kept.end()) continue;
     auto role = services::is_id(name) ? role_called(call.transaction, name, account.tenant) : std::nullopt;
-    if (!role) return refuse(422, "unknown_role", fmt::format("There is no role `{}`.", name));
+    if (!role)
+      return refuse(422, "unknown_role",
+                    fmt::format("There is no role `{}`.", services::printable(name, services::kMaxEchoBytes)));
     bool had = std::ranges::find(account.roles, name) != account.roles.end();
     if (!had) {
       TRY_VOID(may_grant(call.caller, *role));
@@ -156,7 +159,8 @@ Outcome<Account> create_account(Call& call, const NewAccount& wanted) {
   if (wanted.tenant != call.caller.tenant) TRY_VOID(require_admin(call.caller));
   std::string_view tenant = wanted.tenant;
   if (!services::is_id(tenant) || !find_tenant(call.transaction, tenant)) {
-    return refuse(422, "unknown_tenant", fmt::format("There is no tenant `{}`.", tenant));
+    return refuse(422, "unknown_tenant",
+                  fmt::format("There is no tenant `{}`.", services::printable(tenant, services::kMaxEchoBytes)));
   }
   TRY_VOID(username_is_free(call.transaction, wanted.username, {}));
   Account account{.id = services::random_id("usr_"),

@@ -14,6 +14,7 @@ using services::JsonBody;
 using services::JsonWriter;
 using services::Outcome;
 using services::refuse;
+using services::Request;
 using services::Response;
 
 constexpr std::size_t kMaxNameBytes = 100;
@@ -59,16 +60,19 @@ Outcome<Response> show_key(Call& call) {
   return key_response(key);
 }
 
-Outcome<Response> create(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"name", "permissions", "expires_at"}));
+Outcome<NewApiKey> read_wanted(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"name", "permissions", "expires_at"}));
   TRY_VOID(body.required<std::string_view>("name"));
   TRY(wanted_name, read_label(body, "name", kMaxNameBytes));
   TRY(name, label(wanted_name));
   TRY(permissions, read_permissions(body));
   TRY(expires_at, body.optional<std::int64_t>("expires_at"));
-  NewApiKey wanted{.name = std::move(name),
-                   .permissions = permissions.value_or(std::vector<std::string>{"*:*"}),
+  return NewApiKey{.name = std::move(name),
+                   .permissions = permissions.value_or(std::vector<std::string>{std::string(kEverything)}),
                    .expires_at = expires_at};
+}
+
+Outcome<Response> create(Call& call, const NewApiKey& wanted) {
   TRY(made, create_api_key(call, call.request.captures[0], wanted));
   JsonWriter json;
   json.begin_object().member("key", made.text);
@@ -79,8 +83,8 @@ Outcome<Response> create(Call& call) {
   return services::with_revision(std::move(response), made.key.revision);
 }
 
-Outcome<Response> update(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"name", "disabled"}));
+Outcome<ApiKeyChange> read_change(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"name", "disabled"}));
   ApiKeyChange change;
   TRY(wanted_name, read_label(body, "name", kMaxNameBytes));
   if (wanted_name) {
@@ -90,6 +94,10 @@ Outcome<Response> update(Call& call) {
   TRY(disabled, body.optional<bool>("disabled"));
   change.disabled = disabled;
   if (!change.name && !change.disabled) return refuse(400, "nothing_to_change", "Give `name` or `disabled`.");
+  return change;
+}
+
+Outcome<Response> update(Call& call, const ApiKeyChange& change) {
   TRY(key, change_api_key(call, call.request.captures[0], call.request.captures[1], change));
   return key_response(key);
 }
@@ -103,9 +111,9 @@ Outcome<Response> remove(Call& call) {
 
 void add_api_key_routes(services::Router& router, const Operations& operations) {
   router.add("GET", "/api/v1/users/{}/api-keys", operations.reading(show_keys));
-  router.add("POST", "/api/v1/users/{}/api-keys", operations.changing(create));
+  router.add("POST", "/api/v1/users/{}/api-keys", operations.changing(read_wanted, create));
   router.add("GET", "/api/v1/users/{}/api-keys/{}", operations.reading(show_key));
-  router.add("PATCH", "/api/v1/users/{}/api-keys/{}", operations.changing(update));
+  router.add("PATCH", "/api/v1/users/{}/api-keys/{}", operations.changing(read_change, update));
   router.add("DELETE", "/api/v1/users/{}/api-keys/{}", operations.changing(remove));
 }
 

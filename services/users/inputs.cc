@@ -25,9 +25,8 @@ Outcome<std::optional<std::vector<std::string>>> read_words(const JsonBody& body
                                                             std::size_t max) {
   TRY(array, body.optional<simdjson::dom::array>(name));
   if (!array) return std::nullopt;
-  TRY(words, services::read_strings(*array, name));
-  if (words.size() > max) return refuse(422, "too_many", fmt::format("`{}` holds at most {}.", name, max));
-  return words;
+  if (array->size() > max) return refuse(422, "too_many", fmt::format("`{}` holds at most {}.", name, max));
+  return services::read_strings(*array, name);
 }
 
 }  // namespace

@@ -50,6 +50,16 @@ class Operations {
   // The same as handlers.
   services::Handler reading(Step step) const;
   services::Handler changing(Step step) const;
+  // `parse` makes of the request what `step(call, wanted)` is to do. It comes before the transaction: a body takes time
+  // to read, and nobody else changes anything meanwhile.
+  template <typename Parse, typename StepOfWanted>
+  services::Handler changing(Parse parse, StepOfWanted step) const {
+    return services::answering([this, parse, step](const services::Request& request) {
+      auto wanted = parse(request);
+      if (!wanted) return services::Outcome<services::Response>(std::unexpected(std::move(wanted).error()));
+      return change(request, [&](Call& call) { return step(call, *wanted); });
+    });
+  }
 
  private:
   services::Outcome<services::Response> run(services::Transaction& transaction, const services::Request& request,

@@ -17,6 +17,7 @@ using services::JsonBody;
 using services::JsonWriter;
 using services::Outcome;
 using services::refuse;
+using services::Request;
 using services::Response;
 
 constexpr std::size_t kMaxDescriptionBytes = 200;
@@ -72,26 +73,38 @@ Outcome<Response> show_role(Call& call) {
   return role_response(200, *role);
 }
 
-Outcome<Response> create(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"name", "description", "permissions", "tenant"}));
+// What the body asks for; without a tenant, the caller's.
+struct WantedRole {
+  NewRole role;
+  bool in_own_tenant = false;
+};
+
+Outcome<WantedRole> read_wanted(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"name", "description", "permissions", "tenant"}));
   TRY(wanted_name, body.required<std::string_view>("name"));
   TRY(name, role_name(wanted_name));
   TRY(description, read_label(body, "description", kMaxDescriptionBytes));
   TRY(permissions, read_permissions(body));
   if (!permissions) return refuse(400, "missing_member", "`permissions` is missing; it must be an array.");
   TRY(tenant, body.optional<std::string_view>("tenant"));
-  NewRole wanted{.tenant = std::string(tenant.value_or(call.caller.tenant)),
-                 .name = std::move(name),
-                 .description = description.value_or(""),
-                 .permissions = std::move(*permissions)};
-  TRY(role, create_role(call, wanted));
+  NewRole role{.tenant = std::string(tenant.value_or("")),
+               .name = std::move(name),
+               .description = description.value_or(""),
+               .permissions = std::move(*permissions)};
+  return WantedRole{.role = std::move(role), .in_own_tenant = !tenant};
+}
+
+Outcome<Response> create(Call& call, const WantedRole& wanted) {
+  NewRole new_role = wanted.role;
+  if (wanted.in_own_tenant) new_role.tenant = call.caller.tenant;
+  TRY(role, create_role(call, new_role));
   Response response = role_response(201, role);
   response.headers.emplace_back("Location", "/api/v1/roles/" + role.id);
   return response;
 }
 
-Outcome<Response> update(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"name", "description", "permissions"}));
+Outcome<RoleChange> read_change(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"name", "description", "permissions"}));
   RoleChange change;
   TRY(wanted_name, body.optional<std::string_view>("name"));
   if (wanted_name) {
@@ -105,6 +118,10 @@ Outcome<Response> update(Call& call) {
   if (!change.name && !change.description && !change.permissions) {
     return refuse(400, "nothing_to_change", "Give `name`, `description` or `permissions`.");
   }
+  return change;
+}
+
+Outcome<Response> update(Call& call, const RoleChange& change) {
   TRY(role, change_role(call, call.request.captures[0], change));
   return role_response(200, role);
 }
@@ -139,9 +156,9 @@ Outcome<Response> show_permissions(Call& call) {
 
 void add_role_routes(services::Router& router, const Operations& operations) {
   router.add("GET", "/api/v1/roles", operations.reading(show_roles));
-  router.add("POST", "/api/v1/roles", operations.changing(create));
+  router.add("POST", "/api/v1/roles", operations.changing(read_wanted, create));
   router.add("GET", "/api/v1/roles/{}", operations.reading(show_role));
-  router.add("PATCH", "/api/v1/roles/{}", operations.changing(update));
+  router.add("PATCH", "/api/v1/roles/{}", operations.changing(read_change, update));
   router.add("DELETE", "/api/v1/roles/{}", operations.changing(remove));
   router.add("GET", "/api/v1/permissions", operations.reading(show_permissions));
 }

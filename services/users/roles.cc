@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/http_query.h"
 #include "common/http_revision.h"
+#include "common/printable.h"
 #include "common/secrets.h"
 #include "users/change_note.h"
 #include "users/news.h"
@@ -131,7 +132,8 @@ Outcome<Role> create_role(Call& call, const NewRole& wanted) {
   TRY_VOID(may_give(call.caller, permissions));
   std::string_view tenant = wanted.tenant;
   if (!services::is_id(tenant) || !find_tenant(call.transaction, tenant)) {
-    return refuse(422, "unknown_tenant", fmt::format("There is no tenant `{}`.", tenant));
+    return refuse(422, "unknown_tenant",
+                  fmt::format("There is no tenant `{}`.", services::printable(tenant, services::kMaxEchoBytes)));
   }
   TRY_VOID(name_is_free(call.transaction, wanted.name, tenant));
   {

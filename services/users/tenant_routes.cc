@@ -36,7 +36,7 @@ Response tenant_response(int status, const Tenant& tenant) {
 }
 
 // What a body says about a tenant.
-Outcome<TenantChange> read_change(const JsonBody& body) {
+Outcome<TenantChange> read_members(const JsonBody& body) {
   TenantChange change;
   TRY(name, read_label(body, "name", kMaxNameBytes));
   change.name = std::move(name);
@@ -71,27 +71,33 @@ Outcome<Response> show_tenant(Call& call) {
   return tenant_response(200, *tenant);
 }
 
-Outcome<Response> create(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"id", "name", "plan", "state"}));
+Outcome<Tenant> read_wanted(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"id", "name", "plan", "state"}));
   TRY(wanted_id, body.required<std::string_view>("id"));
   TRY(id, tenant_id(wanted_id));
-  TRY(wanted, read_change(body));
+  TRY(wanted, read_members(body));
   if (!wanted.plan) return refuse(400, "missing_member", "`plan` is missing; it must be a string.");
-  TRY(tenant, create_tenant(call, {.id = id,
-                                   .name = wanted.name.value_or(id),
-                                   .plan = *wanted.plan,
-                                   .state = wanted.state.value_or("active")}));
+  return Tenant{
+      .id = id, .name = wanted.name.value_or(id), .plan = *wanted.plan, .state = wanted.state.value_or("active")};
+}
+
+Outcome<Response> create(Call& call, const Tenant& wanted) {
+  TRY(tenant, create_tenant(call, wanted));
   Response response = tenant_response(201, tenant);
   response.headers.emplace_back("Location", "/api/v1/tenants/" + tenant.id);
   return response;
 }
 
-Outcome<Response> update(Call& call) {
-  TRY(body, JsonBody::parse(call.request.body, {"name", "plan", "state"}));
-  TRY(change, read_change(body));
+Outcome<TenantChange> read_change(const Request& request) {
+  TRY(body, JsonBody::parse(request.body, {"name", "plan", "state"}));
+  TRY(change, read_members(body));
   if (!change.name && !change.plan && !change.state) {
     return refuse(400, "nothing_to_change", "Give `name`, `plan` or `state`.");
   }
+  return change;
+}
+
+Outcome<Response> update(Call& call, const TenantChange& change) {
   TRY(tenant, change_tenant(call, call.request.captures[0], change));
   return tenant_response(200, tenant);
 }
@@ -105,9 +111,9 @@ Outcome<Response> remove(Call& call) {
 
 void add_tenant_routes(services::Router& router, const Operations& operations) {
   router.add("GET", "/api/v1/tenants", operations.reading(show_tenants));
-  router.add("POST", "/api/v1/tenants", operations.changing(create));
+  router.add("POST", "/api/v1/tenants", operations.changing(read_wanted, create));
   router.add("GET", "/api/v1/tenants/{}", operations.reading(show_tenant));
-  router.add("PATCH", "/api/v1/tenants/{}", operations.changing(update));
+  router.add("PATCH", "/api/v1/tenants/{}", operations.changing(read_change, update));
   router.add("DELETE", "/api/v1/tenants/{}", operations.changing(remove));
 }
 
