@@ -22,15 +22,28 @@ namespace lotagate::services {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 // Bursts of connections wait here instead of losing their SYN, which would cost each of them a second.
 constexpr int kBacklog = 1024;
 // How long the loop rests when the process has no descriptor, thread or connection to spare.
 constexpr int kOverloadPauseMs = 20;
+// Until a connection that was shut has ended.
+constexpr int kEndingPauseMs = 1;
+// A request arrives within milliseconds of its connection and of its first byte; what takes longer may have to go when
+// there is no room.
+constexpr milliseconds kSlow(500);
 
 [[noreturn]] void fail_listen(const SocketAddress& address, int error) {
   throw StartupError(fmt::format("cannot listen on {}: {}", to_string(address), std::strerror(error)));
+}
+
+bool wait_for_bytes(int fd, milliseconds time) {
+  pollfd waiting{fd, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = ::poll(&waiting, 1, static_cast<int>(time.count()));
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1 && (waiting.revents & POLLIN) != 0;
 }
 
 }  // namespace
@@ -40,17 +53,24 @@ bool Connection::wait_for_request(milliseconds time) {
     std::scoped_lock lock(acceptor_->mutex_);
     if (acceptor_->stopping_) return false;
     idle_ = true;
-    idle_since_ = steady_clock::now();
+    since_ = Clock::now();
   }
-  pollfd waiting{fd_, POLLIN, 0};
-  int ready = 0;
-  do {
-    ready = ::poll(&waiting, 1, static_cast<int>(time.count()));
-  } while (ready < 0 && errno == EINTR);
-
+  bool came = wait_for_bytes(fd_, time);
   std::scoped_lock lock(acceptor_->mutex_);
   idle_ = false;
-  return ready == 1 && (waiting.revents & POLLIN) != 0 && !acceptor_->stopping_;
+  return came && !acceptor_->stopping_;
+}
+
+bool Connection::wait_for_more(Clock::time_point begun, milliseconds time) {
+  {
+    std::scoped_lock lock(acceptor_->mutex_);
+    reading_ = true;
+    since_ = begun;
+  }
+  bool came = wait_for_bytes(fd_, time);
+  std::scoped_lock lock(acceptor_->mutex_);
+  reading_ = false;
+  return came;
 }
 
 Acceptor::Acceptor(const SocketAddress& listen, std::size_t max_connections)
@@ -79,14 +99,17 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::run(int stop_fd, const Serve& serve) {
+  pollfd waiting[] = {{stop_fd, POLLIN, 0}, {listen_fd_, POLLIN, 0}};
   while (true) {
-    bool room = make_room();
-    pollfd waiting[] = {{stop_fd, POLLIN, 0}, {listen_fd_, POLLIN, 0}};
-    int ready = room ? ::poll(waiting, 2, -1) : ::poll(waiting, 1, kOverloadPauseMs);
+    int ready = ::poll(waiting, 2, -1);
     LG_CHECK(ready >= 0 || errno == EINTR, "poll of the listening socket");
     if (ready < 0) continue;
     if (waiting[0].revents != 0) break;
-    if (room) accept_one(serve);
+    if (int rest_ms = make_room(); rest_ms > 0) {
+      ::poll(waiting, 1, rest_ms);
+    } else {
+      accept_one(serve);
+    }
   }
   ::close(std::exchange(listen_fd_, -1));
   std::scoped_lock lock(mutex_);
@@ -108,18 +131,30 @@ void Acceptor::finish(milliseconds grace) {
   connections_.clear();
 }
 
-// At the bound, the connection that has been idle for longest makes room: a kept one must never starve a new one.
-bool Acceptor::make_room() {
+// Whether there is room: 0, or how long to rest before asking again. At the bound, one connection goes for a new one.
+int Acceptor::make_room() {
   reap_finished();
   std::scoped_lock lock(mutex_);
-  if (connections_.size() < max_connections_) return true;
-  Connection* oldest = nullptr;
+  if (connections_.size() < max_connections_) return 0;
+  Connection* leaves = most_dispensable();
+  if (leaves == nullptr) return kOverloadPauseMs;
+  ::shutdown(leaves->fd_, SHUT_RDWR);
+  return kEndingPauseMs;
+}
+
+// Under the lock. The connection that has been idle for longest: a kept one must never starve a new one. Where every
+// connection is in use, the one whose request has been arriving for longest: else a client that sends a few hundred
+// requests byte by byte would keep everybody out. Whoever waits for an answer stays, and whoever has just come.
+Connection* Acceptor::most_dispensable() {
+  Connection* idle = nullptr;
+  Connection* slow = nullptr;
+  auto latest = Connection::Clock::now() - kSlow;
   for (auto& connection : connections_) {
-    if (!connection.idle_ || connection.finished_) continue;
-    if (oldest == nullptr || connection.idle_since_ < oldest->idle_since_) oldest = &connection;
+    if (connection.finished_ || connection.since_ > latest) continue;
+    if (connection.idle_ && (idle == nullptr || connection.since_ < idle->since_)) idle = &connection;
+    if (connection.reading_ && (slow == nullptr || connection.since_ < slow->since_)) slow = &connection;
   }
-  if (oldest != nullptr) ::shutdown(oldest->fd_, SHUT_RDWR);
-  return false;
+  return idle != nullptr ? idle : slow;
 }
 
 void Acceptor::reap_finished() {
@@ -155,7 +190,7 @@ void Acceptor::start(int fd, const SocketAddress& peer, const Serve& serve) {
   connection.acceptor_ = this;
   connection.fd_ = fd;
   connection.peer_ = peer;
-  connection.idle_since_ = steady_clock::now();
+  connection.since_ = Connection::Clock::now();
   try {
     // A copy: run() may have returned, and its caller's function be gone, before a late thread calls it.
     connection.thread_ = std::thread([this, &connection, serve] {

@@ -24,8 +24,12 @@ class Connection {
   int fd() const { return fd_; }
   const SocketAddress& peer() const { return peer_; }
 
+  using Clock = std::chrono::steady_clock;
+
   // Waits for the first byte of the next request. False: the peer closed, `time` is over, or the process stops.
   bool wait_for_request(std::chrono::milliseconds time);
+  // Waits for more of the request that began at `begun`. False: nothing came in `time`.
+  bool wait_for_more(Clock::time_point begun, std::chrono::milliseconds time);
 
  private:
   friend class Acceptor;
@@ -35,9 +39,10 @@ class Connection {
   SocketAddress peer_;
   std::thread thread_;
   // Guarded by the acceptor's mutex:
-  bool idle_ = true;
+  bool idle_ = true;      // waits for a request
+  bool reading_ = false;  // waits for more of one
   bool finished_ = false;
-  std::chrono::steady_clock::time_point idle_since_;
+  Clock::time_point since_;  // when it became idle, or the request began
 };
 
 class Acceptor {
@@ -63,7 +68,8 @@ class Acceptor {
  private:
   friend class Connection;
 
-  bool make_room();
+  int make_room();
+  Connection* most_dispensable();
   void accept_one(const Serve& serve);
   void start(int fd, const SocketAddress& peer, const Serve& serve);
   void reap_finished();

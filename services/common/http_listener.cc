@@ -30,20 +30,24 @@ constexpr std::size_t kMaxConnections = 512;
 // Longer than any route. httplib picks handlers by std::regex, which recurses once per character.
 constexpr std::size_t kMaxPathBytes = 512;
 
-// One connection as httplib reads and writes it: buffered reads, whole writes, a deadline for either's progress.
+// One connection as httplib reads and writes it: buffered reads, whole writes, a deadline for either's progress and one
+// for each request as a whole.
 class SocketStream final : public httplib::Stream {
  public:
-  explicit SocketStream(Connection& connection) : connection_(connection) {}
+  SocketStream(Connection& connection, milliseconds request_time)
+      : connection_(connection), request_time_(request_time) {}
 
   bool buffered() const { return at_ < end_; }
+  void begin_request() { begun_ = Connection::Clock::now(); }
+  // The request that has begun had not arrived in its time: nothing more is read from this connection.
+  bool was_late() const { return was_late_; }
 
-  bool is_readable() const override { return buffered() || ready(POLLIN); }
-  bool is_writable() const override { return ready(POLLOUT); }
+  bool is_readable() const override { return buffered() || more_comes(); }
+  bool is_writable() const override { return can_send(); }
 
   ssize_t read(char* out, size_t size) override {
     if (!buffered()) {
-      if (!ready(POLLIN)) return -1;
-      ssize_t received = ::recv(connection_.fd(), buffer_, sizeof buffer_, 0);
+      ssize_t received = receive();
       if (received <= 0) return received;
       at_ = 0;
       end_ = static_cast<std::size_t>(received);
@@ -60,7 +64,7 @@ class SocketStream final : public httplib::Stream {
       ssize_t now = ::send(connection_.fd(), data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (now >= 0) {
         sent += static_cast<std::size_t>(now);
-      } else if ((errno != EAGAIN && errno != EINTR) || !ready(POLLOUT)) {
+      } else if ((errno != EAGAIN && errno != EINTR) || !can_send()) {
         return -1;
       }
     }
@@ -78,8 +82,29 @@ class SocketStream final : public httplib::Stream {
   socket_t socket() const override { return connection_.fd(); }
 
  private:
-  bool ready(short events) const {
-    pollfd waiting{connection_.fd(), events, 0};
+  // What has come already is read without waiting; also that is too late when the time is over.
+  ssize_t receive() {
+    if (time_left() > milliseconds(0)) {
+      ssize_t received = ::recv(connection_.fd(), buffer_, sizeof buffer_, MSG_DONTWAIT);
+      if (received >= 0 || errno != EAGAIN) return received;
+    }
+    return more_comes() ? ::recv(connection_.fd(), buffer_, sizeof buffer_, 0) : -1;
+  }
+
+  bool more_comes() const {
+    auto left = time_left();
+    if (left > milliseconds(0) && connection_.wait_for_more(begun_, std::min<milliseconds>(left, kProgress)))
+      return true;
+    was_late_ = true;
+    return false;
+  }
+
+  milliseconds time_left() const {
+    return std::chrono::ceil<milliseconds>(begun_ + request_time_ - Connection::Clock::now());
+  }
+
+  bool can_send() const {
+    pollfd waiting{connection_.fd(), POLLOUT, 0};
     int count = 0;
     do {
       count = ::poll(&waiting, 1, static_cast<int>(milliseconds(kProgress).count()));
@@ -88,6 +113,9 @@ class SocketStream final : public httplib::Stream {
   }
 
   Connection& connection_;
+  const milliseconds request_time_;
+  Connection::Clock::time_point begun_{};
+  mutable bool was_late_ = false;  // is_readable() is const
   char buffer_[16 * 1024];
   std::size_t at_ = 0;
   std::size_t end_ = 0;
@@ -151,7 +179,7 @@ void log_request(const httplib::Request& request, const httplib::Response& respo
 class HttpListener::Implementation : public httplib::Server {
  public:
   Implementation(const ListenerOptions& options, const StopSignal& stop_signal)
-      : acceptor_(options.listen, kMaxConnections), stop_signal_(stop_signal) {
+      : acceptor_(options.listen, kMaxConnections), request_time_(options.request_time), stop_signal_(stop_signal) {
     set_keep_alive_timeout(kKeepAlive.count());
     set_keep_alive_max_count(std::numeric_limits<int>::max());
     set_payload_max_length(options.max_body_bytes);
@@ -177,14 +205,15 @@ class HttpListener::Implementation : public httplib::Server {
 
  private:
   void serve(Connection& connection) {
-    SocketStream stream(connection);
+    SocketStream stream(connection, request_time_);
     while (stream.buffered() || connection.wait_for_request(kKeepAlive)) {
+      stream.begin_request();
       bool head_was_sound = false;
       bool closed = false;
       bool stopping = stop_signal_.raised();
       bool answered = process_request(stream, stopping, closed,
                                       [&](httplib::Request& request) { head_was_sound = settle_head(request); });
-      if (!answered || closed || stopping || !head_was_sound) return;
+      if (!answered || closed || stopping || !head_was_sound || stream.was_late()) return;
     }
   }
 
@@ -209,12 +238,13 @@ class HttpListener::Implementation : public httplib::Server {
   // What httplib refuses by itself has a status and nothing else.
   static void complete_error(const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
-    Problem problem{response.status, "bad_request", "The request is malformed."};
+    Problem problem{response.status, "bad_request", "The request is malformed, or came too slowly."};
     if (response.status == 413) problem = {413, "body_too_large", "The request's body is too large."};
     to_httplib(problem_response(problem), response);
   }
 
   Acceptor acceptor_;
+  const milliseconds request_time_;
   Router router_;
   const StopSignal& stop_signal_;
 };

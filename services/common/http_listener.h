@@ -15,7 +15,8 @@ namespace lotagate::services {
 struct ListenerOptions {
   SocketAddress listen;
   std::size_t max_body_bytes = 0;
-  bool verbose = false;  // a line per request on stderr
+  std::chrono::milliseconds request_time{};  // for the whole of a request to arrive
+  bool verbose = false;                      // a line per request on stderr
 };
 
 class HttpListener {

@@ -28,7 +28,10 @@ int open_stop_fd() {
 }
 
 ListenerOptions listener_options(const ServerOptions& options, const SocketAddress& address) {
-  return {.listen = address, .max_body_bytes = options.max_body_bytes, .verbose = options.verbose};
+  return {.listen = address,
+          .max_body_bytes = options.max_body_bytes,
+          .request_time = options.request_time,
+          .verbose = options.verbose};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // An HTTP/1.1 server for one service, on one or two addresses. SIGTERM and SIGINT stop it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,7 +18,9 @@ struct ServerOptions {
   // A second address, with paths of its own, that clients cannot reach.
   std::optional<SocketAddress> internal_listen = {};
   std::size_t max_body_bytes = 10ull * 1024 * 1024;  // as the gateway's default
-  bool verbose = false;                              // a line per request on stderr
+  // For the whole of a request to arrive; then its connection is closed. 10 MiB in this time are 1.4 Mbit/s.
+  std::chrono::milliseconds request_time = std::chrono::seconds(60);
+  bool verbose = false;  // a line per request on stderr
 };
 
 class Server {

@@ -20,6 +20,9 @@ namespace {
 // Many times what any body here needs: 50 permissions are 3.5 KiB. Read as JSON it takes ten times as much memory.
 constexpr std::size_t kMaxBodyBytes = 64 * 1024;
 
+// For so little a second is long, also on a bad line.
+constexpr std::chrono::seconds kRequestTime(10);
+
 std::string load_or_create_service_token(const std::string& path) {
   constexpr std::size_t kNewTokenBytes = 32;
   constexpr std::size_t kShortestToken = 16;
@@ -46,6 +49,7 @@ void print_routes(services::Server& server) {
 void run(const Flags& flags) {
   auto server_options = flags.server_options();
   server_options.max_body_bytes = kMaxBodyBytes;
+  server_options.request_time = kRequestTime;
   services::Server server(server_options);
   services::prepare_data_directory(flags.data);
   std::string service_token = load_or_create_service_token(flags.service_token_file);

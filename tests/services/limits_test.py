@@ -6,16 +6,21 @@ import json
 import os
 import pathlib
 import re
+import resource
+import socket
 import sqlite3
 import subprocess
 import threading
 
 import pytest
 from administration import Organisation, fresh
-from reference_services import CALL_SECONDS
+from reference_services import CALL_SECONDS, Users
 
 BODY = 64 * 1024  # what the service reads at most
+CONNECTIONS = 512  # that it serves at once on one address
+EXTRA = 40
 WRITERS = 24  # more than there are connections to the database
+HEAD = b"POST /api/v1/users/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 def padded(text, size):
@@ -148,3 +153,72 @@ def test_who_waits_to_change_something_leaves_gateways_their_look_ups(users):
     # every connection, no try succeeds: the look-ups wait for as long.
     manager = Organisation(users).manager
     assert any(answered_before_writers(users, manager) for _ in range(4))
+
+
+def is_closed(connection):
+    """True: without an answer; False: with one; None: it is open."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return None
+    except OSError:
+        return True
+
+
+@contextlib.contextmanager
+def dripping(connections):
+    """Sends a byte more on each of them, again and again."""
+    stop = threading.Event()
+
+    def drip():
+        while not stop.wait(0.2):
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.send(b" ", socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for connection in connections:
+            connection.close()
+
+
+def begin_request(users, rest):
+    connection = socket.create_connection(("127.0.0.1", users.port), timeout=CALL_SECONDS)
+    connection.sendall(HEAD + rest)
+    return connection
+
+
+@pytest.mark.parametrize("rest", [b"X-Long:", b"Content-Length: 60000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\nEA60\r\n{"],
+                         ids=["head", "body", "chunk"])
+def test_a_request_that_comes_byte_by_byte_is_given_up(start, tmp_path, rest):
+    users = start(Users, tmp_path)
+    slow = begin_request(users, rest)
+    with dripping([slow]):
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := slow.recv(4096):  # times out if the service reads on
+                received += more
+        assert received == b"" or received.startswith(b"HTTP/1.1 400")
+    assert users.call("GET", "/healthz").status == 200
+
+
+def test_slow_requests_keep_nobody_out(start, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    users = start(Users, tmp_path)
+    before = threads(users)
+    slow = [begin_request(users, b"Content-Length: 60000\r\n\r\n{") for _ in range(CONNECTIONS + EXTRA)]
+    with dripping(slow):
+        until(lambda: threads(users) >= before + CONNECTIONS)
+        assert users.call("GET", "/healthz").status == 200
+        # Those that were slow for longest made room. It was not their time that was over: that is answered.
+        ended = [is_closed(one) for one in slow]
+        assert ended.count(True) >= EXTRA and ended.count(False) == 0, (ended.count(True), ended.count(False))
+        assert ended.count(True) < 2 * EXTRA  # and no more than was needed
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
