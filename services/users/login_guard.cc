@@ -1,7 +1,5 @@
 #include "users/login_guard.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "common/clock.h"
@@ -14,31 +12,56 @@ using services::Outcome;
 using services::Rows;
 using services::Transaction;
 
-constexpr std::int64_t kWindow = 15 * 60;  // seconds without a failure after which they are forgotten
 constexpr std::int64_t kFirstWait = 30;
 constexpr std::int64_t kLongestWait = 15 * 60;
-constexpr std::int64_t kAccountFailures = 5;
-// An address may be a whole office's.
-constexpr std::int64_t kAddressFailures = 20;
+constexpr std::int64_t kMostDoublings = 5;  // of the first wait, to the longest
+constexpr std::int64_t kKept = 3600;        // seconds; hardly a failure is left of a record that nobody touched so long
+
+// So many failures are free, and so many seconds pass until that many are forgotten: evenly, one after the other.
+struct Limit {
+  std::int64_t free;
+  std::int64_t window;
+};
+constexpr Limit kOfAccount{.free = 5, .window = 15 * 60};
+// An address may be a whole office's, so what counts is how many accounts failed there, not how often.
+constexpr Limit kOfAddress{.free = 20, .window = 15 * 60};
 
 struct Record {
   std::int64_t failures = 0;
-  std::int64_t last_at = 0;
+  std::int64_t last_at = 0;  // up to when failures were forgotten
   std::int64_t blocked_until = 0;
 };
 
 // What people type into the field of the username is sometimes their password, so only a digest of it is kept.
 std::string account_record(const LoginAttempt& attempt) { return "account:" + services::sha256_hex(attempt.account); }
 std::string address_record(const LoginAttempt& attempt) { return "address:" + attempt.address; }
+// Of this account at this address.
+std::string pair_record(const LoginAttempt& attempt) {
+  return "pair:" + services::sha256_hex(attempt.account) + "@" + attempt.address;
+}
+
+// What is left of `record` now. While somebody has to wait, nothing is forgotten.
+Record left_of(Record record, const Limit& limit, std::int64_t now) {
+  // Written by a clock that was ahead: it must not lock anybody out for as long as it was.
+  if (record.blocked_until > now + kLongestWait) record.blocked_until = 0;
+  std::int64_t quiet_since = std::max(std::min(record.last_at, now), record.blocked_until);
+  if (quiet_since > now) return record;
+  std::int64_t forgotten = (now - quiet_since) * limit.free / limit.window;
+  if (forgotten >= record.failures) return {.failures = 0, .last_at = now, .blocked_until = record.blocked_until};
+  record.failures -= forgotten;
+  record.last_at = quiet_since + forgotten * limit.window / limit.free;
+  return record;
+}
 
 // Holds the record's row until the transaction ends, so that attempts at the same time are counted one by one.
-Record hold(Transaction& transaction, std::string_view who) {
+Record hold(Transaction& transaction, std::string_view who, const Limit& limit, std::int64_t now) {
   Rows rows = transaction.query(
-      "INSERT INTO login_failures (who, failures, last_at, blocked_until) VALUES (?, 0, 0, 0) "
+      "INSERT INTO login_failures (who, failures, last_at, blocked_until) VALUES (?, 0, ?, 0) "
       "ON CONFLICT (who) DO UPDATE SET failures = login_failures.failures RETURNING failures, last_at, blocked_until",
-      {who});
+      {who, now});
   rows.next();
-  return {.failures = rows.integer(0), .last_at = rows.integer(1), .blocked_until = rows.integer(2)};
+  return left_of({.failures = rows.integer(0), .last_at = rows.integer(1), .blocked_until = rows.integer(2)}, limit,
+                 now);
 }
 
 void store(Transaction& transaction, std::string_view who, const Record& record) {
@@ -47,13 +70,10 @@ void store(Transaction& transaction, std::string_view who, const Record& record)
 }
 
 // `record` after one more failure now.
-Record after_failure(Record record, std::int64_t allowed, std::int64_t now) {
-  if (now > std::max(record.last_at, record.blocked_until) + kWindow) record = {};
-  ++record.failures;
-  record.last_at = now;
-  if (record.failures < allowed) return record;
-  auto doublings = std::min<std::int64_t>(record.failures - allowed, 10);
-  record.blocked_until = now + std::min(kFirstWait << doublings, kLongestWait);
+Record after_failure(Record record, const Limit& limit, std::int64_t now) {
+  record.failures = std::min(record.failures + 1, limit.free + kMostDoublings);
+  if (record.failures < limit.free) return record;
+  record.blocked_until = now + std::min(kFirstWait << (record.failures - limit.free), kLongestWait);
   return record;
 }
 
@@ -70,43 +90,54 @@ std::unexpected<services::Problem> too_early(std::int64_t wait) {
 
 }  // namespace
 
-Outcome<std::chrono::seconds> LoginGuard::admit(const LoginAttempt& attempt) {
+Outcome<Admission> LoginGuard::admit(const LoginAttempt& attempt) {
   std::string account = account_record(attempt);
+  std::string pair = pair_record(attempt);
   std::string address = address_record(attempt);
-  return database_.transact_rows([&](Transaction& transaction) -> Outcome<std::chrono::seconds> {
+  return database_.transact_rows([&](Transaction& transaction) -> Outcome<Admission> {
     std::int64_t now = services::now_seconds();
-    // Always the account first: two transactions that each hold what the other waits for cannot be.
-    Record of_account = hold(transaction, account);
-    Record of_address = attempt.address.empty() ? Record{} : hold(transaction, address);
+    bool somewhere = !attempt.address.empty();
+    // Always in this order: two transactions that each hold what the other waits for cannot be.
+    Record of_account = hold(transaction, account, kOfAccount, now);
+    Record of_pair = somewhere ? hold(transaction, pair, kOfAccount, now) : Record{};
+    Record of_address = somewhere ? hold(transaction, address, kOfAddress, now) : Record{};
     std::int64_t blocked_until = std::max(of_account.blocked_until, of_address.blocked_until);
     if (blocked_until > now) return too_early(blocked_until - now);
 
-    of_account = after_failure(of_account, kAccountFailures, now);
+    Admission admission{.first_at_address = somewhere && of_pair.failures == 0};
+    of_account = after_failure(of_account, kOfAccount, now);
     store(transaction, account, of_account);
-    if (!attempt.address.empty()) store(transaction, address, after_failure(of_address, kAddressFailures, now));
-    return std::chrono::seconds(std::max<std::int64_t>(of_account.blocked_until - now, 0));
+    if (somewhere) store(transaction, pair, after_failure(of_pair, kOfAccount, now));
+    if (admission.first_at_address) store(transaction, address, after_failure(of_address, kOfAddress, now));
+    admission.locked_for = std::chrono::seconds(std::max<std::int64_t>(of_account.blocked_until - now, 0));
+    return admission;
   });
 }
 
 void LoginGuard::succeed(Transaction& transaction, const LoginAttempt& attempt) {
   std::string account = account_record(attempt);
   transaction.run("DELETE FROM login_failures WHERE who = ?", {std::string_view(account)});
+  std::string pair = pair_record(attempt);
+  std::int64_t counted =
+      transaction.run("DELETE FROM login_failures WHERE who = ? AND failures > 0", {std::string_view(pair)});
   std::string address = address_record(attempt);
-  take_back(transaction, address);
+  if (counted > 0) take_back(transaction, address);
 }
 
-void LoginGuard::forget(const LoginAttempt& attempt) {
+void LoginGuard::forget(const LoginAttempt& attempt, const Admission& admission) {
   std::string account = account_record(attempt);
+  std::string pair = pair_record(attempt);
   std::string address = address_record(attempt);
   database_.transact_rows([&](Transaction& transaction) {
     take_back(transaction, account);
-    take_back(transaction, address);
+    take_back(transaction, pair);
+    if (admission.first_at_address) take_back(transaction, address);
   });
 }
 
 void LoginGuard::tidy(Transaction& transaction) {
-  std::int64_t old = services::now_seconds() - kWindow;
-  transaction.run("DELETE FROM login_failures WHERE last_at < ? AND blocked_until < ?", {old, old});
+  std::int64_t old = services::now_seconds() - kKept;
+  transaction.run("DELETE FROM login_failures WHERE last_at <= ? AND blocked_until <= ?", {old, old});
 }
 
 }  // namespace lotagate::users

@@ -1,5 +1,6 @@
-// What slows down guessing passwords: after too many failures, an account and a client's address have to wait, twice as
-// long each time. Kept in the database, so it holds for all instances together and over a restart.
+// What slows down guessing passwords: after too many failures, an account has to wait, twice as long each time; and so
+// has an address where too many accounts failed. Failures are forgotten evenly, as water leaks from a bucket, so who
+// fails seldom never waits. Kept in the database, so it holds for all instances together and over a restart.
 #pragma once
 
 #include <chrono>
@@ -18,21 +19,26 @@ struct LoginAttempt {
   std::string address;  // what address_group() says; empty: unknown, and then not counted
 };
 
+// What was counted.
+struct Admission {
+  bool first_at_address = false;      // the account had not failed there before, so the address has one more
+  std::chrono::seconds locked_for{};  // how long the account now has to wait, if this is one failure too many
+};
+
 class LoginGuard {
  public:
   explicit LoginGuard(services::Database& database) : database_(database) {}
 
   // Counts the attempt as a failure before its password is looked at, so that many at once are no more guesses than one
-  // after the other. 429 `too_many_attempts` for one that comes too early, which is not counted. Otherwise returns how
-  // long the account now has to wait, if this is one failure too many.
-  services::Outcome<std::chrono::seconds> admit(const LoginAttempt& attempt);
+  // after the other. 429 `too_many_attempts` for one that comes too early, which is not counted.
+  services::Outcome<Admission> admit(const LoginAttempt& attempt);
 
-  // The password was right: the account begins anew, and the address gets this one attempt back. Its other failures
-  // stay, or whoever has one account could use it to guess another's password.
+  // The password was right: the account begins anew, and no longer counts at the address. The others that failed there
+  // do, or whoever has one account could use it to guess another's password.
   static void succeed(services::Transaction& transaction, const LoginAttempt& attempt);
 
   // The password was not looked at after all.
-  void forget(const LoginAttempt& attempt);
+  void forget(const LoginAttempt& attempt, const Admission& admission);
 
   // Removes what no longer counts.
   static void tidy(services::Transaction& transaction);

@@ -68,16 +68,16 @@ LoginAttempt Logins::attempt_of(const Request& request, std::string_view usernam
 Outcome<Credentials> Logins::check(const Request& request, std::string_view username, std::string_view password) {
   TRY_VOID(bound_password(password));
   LoginAttempt attempt = attempt_of(request, username);
-  TRY(locked_for, guard_.admit(attempt));
+  TRY(admission, guard_.admit(attempt));
   // What could not be a username is nobody's.
   auto credentials = services::is_id(username) ? accounts_.credentials(username) : std::nullopt;
   auto fits = hasher_.verify(password, credentials ? credentials->password_hash : hasher_.unmatchable());
   if (!fits) {
-    guard_.forget(attempt);
+    guard_.forget(attempt, admission);
     return std::unexpected(fits.error());
   }
   if (credentials && *fits) return std::move(*credentials);
-  note_failure(request, credentials, locked_for);
+  note_failure(request, credentials, admission.locked_for);
   return refuse(401, "invalid_credentials", "The username or the password is wrong.");
 }
 

@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import hashlib
 import os
+import time
 
 import pytest
 from access_tokens import eventually
@@ -49,9 +50,9 @@ class Person:
     def make_checks_slow(self):
         """Gives it a hash of the same password that takes a second or more to check."""
         salt = os.urandom(16)
-        slow = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=1 << 15, r=8, p=30, maxmem=1 << 27, dklen=32)
+        slow = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=1 << 15, r=8, p=15, maxmem=1 << 27, dklen=32)
         text = "$".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (salt, slow))
-        self.users.database.sql(f"UPDATE accounts SET password_hash = '$scrypt$ln=15,r=8,p=30${text}' WHERE id = '{self.id}'")
+        self.users.database.sql(f"UPDATE accounts SET password_hash = '$scrypt$ln=15,r=8,p=15${text}' WHERE id = '{self.id}'")
 
 
 def coming_from(address):
@@ -78,3 +79,58 @@ def test_a_reset_is_not_undone_by_who_knew_the_old_password(users, person):
     assert answer.status == 403 and answer.json["code"] == "wrong_password"
     assert person.log_in("what the thief wants").status == 401
     assert person.log_in(RESET).status == 200
+
+
+# Failures are forgotten, waits end
+
+
+def time_passes(users, seconds):
+    users.database.sql(f"UPDATE login_failures SET blocked_until = blocked_until - {seconds}, last_at = last_at - {seconds}")
+
+
+def guess(users, username, address):
+    body = {"username": username, "password": "wrong horse battery"}
+    return users.call("POST", "/api/v1/users/login", body, coming_from(address))
+
+
+def remember(users, who, failures, seconds_ago):
+    """As if `who` had failed so often, the last time so long ago."""
+    users.database.sql(f"INSERT INTO login_failures VALUES ('{who}', {failures}, {int(time.time()) - seconds_ago}, 0)")
+
+
+def test_an_office_where_somebody_mistypes_now_and_then_does_not_wait(users, person):
+    """Nineteen colleagues have failed there, but not lately: of twenty, one is forgotten every 45 seconds."""
+    remember(users, f"address:{person.address}", 19, seconds_ago=600)
+    assert guess(users, fresh("colleague"), person.address).status == 401
+    assert person.log_in().status == 200
+
+
+def test_one_colleague_with_an_old_password_does_not_lock_out_the_office(users, person):
+    """However often an account fails at an address, it counts once there."""
+    remember(users, f"address:{person.address}", 18, seconds_ago=0)
+    colleague = fresh("colleague")
+    for _ in range(3):
+        assert guess(users, colleague, person.address).status == 401
+    assert person.log_in().status == 200
+
+
+def test_an_address_that_tries_accounts_faster_than_that_has_to_wait(users, person):
+    remember(users, f"address:{person.address}", 20, seconds_ago=40)
+    assert guess(users, fresh("prey"), person.address).status == 401
+    assert person.log_in().status == 429
+
+
+def test_a_device_with_an_old_password_does_not_lock_its_account(users, person):
+    """It tries every ten minutes, less often than a person may fail."""
+    remember(users, f"account:{person.digest}", 4, seconds_ago=600)
+    assert person.log_in("wrong horse battery").status == 401
+    assert person.log_in().status == 200
+
+
+def test_a_clock_that_was_ahead_locks_nobody(users, person):
+    """It was set a day ahead while somebody guessed, and then set right."""
+    remember(users, f"account:{person.digest}", 4, seconds_ago=0)
+    assert person.log_in("wrong horse battery").status == 401
+    assert person.log_in().status == 429
+    time_passes(users, -86400)
+    assert person.log_in().status == 200
