@@ -26,6 +26,9 @@ constexpr Limit kOfAccount{.free = 5, .window = 15 * 60};
 // An address may be a whole office's, so what counts is how many accounts failed there, not how often.
 constexpr Limit kOfAddress{.free = 20, .window = 15 * 60};
 
+// More often nobody needs another password.
+constexpr Limit kOfChanges{.free = 10, .window = 3600};
+
 struct Record {
   std::int64_t failures = 0;
   std::int64_t last_at = 0;  // up to when failures were forgotten
@@ -39,6 +42,8 @@ std::string address_record(const LoginAttempt& attempt) { return "address:" + at
 std::string pair_record(const LoginAttempt& attempt) {
   return "pair:" + services::sha256_hex(attempt.account) + "@" + attempt.address;
 }
+
+std::string change_record(std::string_view account) { return "change:" + std::string(account); }
 
 // What is left of `record` now. While somebody has to wait, nothing is forgotten.
 Record left_of(Record record, const Limit& limit, std::int64_t now) {
@@ -83,12 +88,17 @@ void take_back(Transaction& transaction, std::string_view who) {
 }
 
 std::unexpected<services::Problem> too_early(std::int64_t wait) {
-  return std::unexpected(services::Problem{429, "too_many_attempts",
-                                           "There were too many failed attempts; wait before the next one.",
-                                           std::chrono::seconds(wait)});
+  return std::unexpected(services::Problem{
+      429, "too_many_attempts", "There were too many attempts; wait before the next one.", std::chrono::seconds(wait)});
 }
 
 }  // namespace
+
+std::unexpected<services::Problem> one_at_a_time() {
+  return std::unexpected(services::Problem{429, "too_many_attempts",
+                                           "Another password of this account is being checked right now.",
+                                           std::chrono::seconds(1)});
+}
 
 Outcome<Admission> LoginGuard::admit(const LoginAttempt& attempt) {
   std::string account = account_record(attempt);
@@ -133,6 +143,22 @@ void LoginGuard::forget(const LoginAttempt& attempt, const Admission& admission)
     take_back(transaction, pair);
     if (admission.first_at_address) take_back(transaction, address);
   });
+}
+
+Outcome<void> LoginGuard::admit_change(std::string_view account) {
+  std::string who = change_record(account);
+  return database_.transact_rows([&](Transaction& transaction) -> Outcome<void> {
+    std::int64_t now = services::now_seconds();
+    Record record = hold(transaction, who, kOfChanges, now);
+    if (record.blocked_until > now) return too_early(record.blocked_until - now);
+    store(transaction, who, after_failure(record, kOfChanges, now));
+    return {};
+  });
+}
+
+void LoginGuard::forget_change(std::string_view account) {
+  std::string who = change_record(account);
+  database_.transact_rows([&](Transaction& transaction) { take_back(transaction, who); });
 }
 
 void LoginGuard::tidy(Transaction& transaction) {

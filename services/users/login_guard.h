@@ -25,6 +25,9 @@ struct Admission {
   std::chrono::seconds locked_for{};  // how long the account now has to wait, if this is one failure too many
 };
 
+// 429: another password of this account is being checked.
+std::unexpected<services::Problem> one_at_a_time();
+
 class LoginGuard {
  public:
   explicit LoginGuard(services::Database& database) : database_(database) {}
@@ -39,6 +42,11 @@ class LoginGuard {
 
   // The password was not looked at after all.
   void forget(const LoginAttempt& attempt, const Admission& admission);
+
+  // Counts a change of the account's password by itself, since each takes time of the processor; 429 for too many.
+  services::Outcome<void> admit_change(std::string_view account);
+  // It was not made, because the current password was wrong: that is a failure, and counted as one.
+  void forget_change(std::string_view account);
 
   // Removes what no longer counts.
   static void tidy(services::Transaction& transaction);

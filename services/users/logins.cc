@@ -81,6 +81,15 @@ Outcome<Credentials> Logins::check(const Request& request, std::string_view user
   return refuse(401, "invalid_credentials", "The username or the password is wrong.");
 }
 
+Outcome<Credentials> Logins::check_for_change(const Request& request, const Account& account,
+                                              std::string_view password) {
+  TRY_VOID(guard_.admit_change(account.id));
+  auto credentials = check(request, account.username, password);
+  // Who does not know the password must not use up the changes of its owner.
+  if (!credentials) guard_.forget_change(account.id);
+  return credentials;
+}
+
 void Logins::note_failure(const Request& request, const std::optional<Credentials>& credentials,
                           std::chrono::seconds locked_for) {
   AuditEntry entry = own_entry(request, "account.login_failed", credentials ? credentials->id : "",
@@ -100,6 +109,9 @@ Outcome<Response> Logins::log_in(const Request& request) {
   TRY(body, JsonBody::parse(request.body, {"username", "password"}));
   TRY(username, body.required<std::string_view>("username"));
   TRY(password, body.required<std::string_view>("password"));
+  // One account must not keep every core busy by logging in all the time.
+  auto alone = checking_.hold(username_key(username));
+  if (!alone) return one_at_a_time();
   TRY(credentials, check(request, username, password));
   if (credentials.disabled) {
     database_.transact_rows([&](Transaction& transaction) { forget_failures(transaction, request, username); });

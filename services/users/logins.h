@@ -11,6 +11,7 @@
 #include "users/password.h"
 #include "users/sessions.h"
 #include "users/token_issuer.h"
+#include "users/turns.h"
 
 namespace lotagate::users {
 
@@ -41,6 +42,9 @@ class Logins {
   // Whether `password` is the account's, under the same guard as a login. Problems: 401 for a wrong one, 429, 503.
   services::Outcome<Credentials> check(const services::Request& request, std::string_view username,
                                        std::string_view password);
+  // As above, to change it: at most ten times within an hour, then as after failures.
+  services::Outcome<Credentials> check_for_change(const services::Request& request, const Account& account,
+                                                  std::string_view password);
   // The account's failures are forgotten; in the transaction of what the password was for.
   void forget_failures(services::Transaction& transaction, const services::Request& request,
                        std::string_view username) const;
@@ -62,6 +66,7 @@ class Logins {
   const Options options_;
   AccountStore accounts_;
   LoginGuard guard_;
+  Exclusive checking_;  // accounts whose login is being checked
 };
 
 }  // namespace lotagate::users

@@ -90,13 +90,13 @@ StoredHash from_text(std::string_view text) {
 // Gives a turn back at the end of its scope.
 class Turn {
  public:
-  explicit Turn(std::counting_semaphore<>& turns) : turns_(turns) {}
-  ~Turn() { turns_.release(); }
+  explicit Turn(Turns& turns) : turns_(turns) {}
+  ~Turn() { turns_.give_back(); }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
  private:
-  std::counting_semaphore<>& turns_;
+  Turns& turns_;
 };
 
 std::unexpected<services::Problem> busy() {
@@ -110,7 +110,7 @@ PasswordHasher::PasswordHasher()
       unmatchable_(to_text(kCost, services::random_bytes(kSaltBytes), services::random_bytes(kHashBytes))) {}
 
 Outcome<std::string> PasswordHasher::hash(std::string_view password) {
-  if (!turns_.try_acquire_for(kLongestWait)) return busy();
+  if (!turns_.take(kLongestWait)) return busy();
   Turn turn(turns_);
   std::string salt = services::random_bytes(kSaltBytes);
   return to_text(kCost, salt, scrypt(password, salt, kCost));
@@ -118,7 +118,7 @@ Outcome<std::string> PasswordHasher::hash(std::string_view password) {
 
 Outcome<bool> PasswordHasher::verify(std::string_view password, std::string_view stored) {
   StoredHash expected = from_text(stored);
-  if (!turns_.try_acquire_for(kLongestWait)) return busy();
+  if (!turns_.take(kLongestWait)) return busy();
   Turn turn(turns_);
   return services::secrets_equal(scrypt(password, expected.salt, expected.cost), expected.hash);
 }

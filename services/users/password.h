@@ -1,16 +1,16 @@
 // Password hashes: scrypt (RFC 7914) with its cost stated in the hash, so that the cost can rise later.
 #pragma once
 
-#include <semaphore>
 #include <string>
 #include <string_view>
 
 #include "common/problem.h"
+#include "users/turns.h"
 
 namespace lotagate::users {
 
-// Each computation takes 32 MiB, so only as many run at once as there are cores; a second is as long as one waits for
-// its turn, then the outcome is 503.
+// Each computation takes 32 MiB, so only as many run at once as there are cores, in the order in which they were asked
+// for; a second is as long as one waits for its turn, then the outcome is 503.
 class PasswordHasher {
  public:
   PasswordHasher();
@@ -28,7 +28,7 @@ class PasswordHasher {
   const std::string& unmatchable() const { return unmatchable_; }
 
  private:
-  std::counting_semaphore<> turns_;
+  Turns turns_;
   std::string unmatchable_;
 };
 

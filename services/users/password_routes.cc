@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <memory>
 
 #include "base/result.h"
+#include "common/identity.h"
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "users/password_rules.h"
@@ -56,9 +58,12 @@ class PasswordChange {
     TRY(wanted, body.required<std::string_view>("new_password"));
     TRY(change, look_up(request));
     TRY_VOID(check_new_password(wanted, change.account.username));
+    // Hashing for one caller at a time leaves room for everybody else.
+    auto alone = changing_->hold(services::caller_of(request).subject);
+    if (!alone) return one_at_a_time();
     std::optional<Credentials> credentials;
     if (change.own) {
-      TRY(checked, check_current(request, change.account, current));
+      TRY(checked, check_current(request, change.account, current, wanted));
       credentials = std::move(checked);
     }
     // Hashing takes longer than all the rest, so it is done outside of the transaction.
@@ -78,9 +83,12 @@ class PasswordChange {
   }
 
   Outcome<Credentials> check_current(const Request& request, const Account& account,
-                                     std::optional<std::string_view> current) const {
+                                     std::optional<std::string_view> current, std::string_view wanted) const {
     if (!current) return refuse(400, "missing_member", "`current_password` is missing; it must be a string.");
-    auto credentials = logins_.check(request, account.username, *current);
+    if (*current == wanted) {
+      return refuse(422, "invalid_password", "The new password is the current one.");
+    }
+    auto credentials = logins_.check_for_change(request, account, *current);
     if (!credentials && credentials.error().status == 401) return wrong_password();
     return credentials;
   }
@@ -108,6 +116,7 @@ class PasswordChange {
   const Operations& operations_;
   Logins& logins_;
   PasswordHasher& hasher_;
+  std::shared_ptr<Exclusive> changing_ = std::make_shared<Exclusive>();  // of all copies: handlers are copied
 };
 
 }  // namespace

@@ -134,3 +134,50 @@ def test_a_clock_that_was_ahead_locks_nobody(users, person):
     assert person.log_in().status == 429
     time_passes(users, -86400)
     assert person.log_in().status == 200
+
+
+# One user does not take the processor from the others
+
+
+def test_an_unchanged_password_is_refused_and_costs_nothing(users, person):
+    answer = person.change_password(PASSWORD)
+    assert answer.status == 422 and answer.json["code"] == "invalid_password"
+    assert not person.being_checked()
+
+
+def test_one_account_has_one_password_checked_at_a_time(users, person):
+    person.make_checks_slow()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(person.log_in)
+        eventually(person.being_checked)
+        answer = person.log_in(address="10.78.0.1")
+        assert not slow.done()
+        assert answer.status == 429 and answer.json["code"] == "too_many_attempts" and answer.headers["Retry-After"] == "1"
+        assert Person(users).log_in().status == 200, "others do not wait for it"
+    assert slow.result().status == 200
+
+
+def test_one_caller_changes_one_password_at_a_time(users, person):
+    person.make_checks_slow()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(person.change_password, "another horse battery")
+        eventually(person.being_checked)
+        assert person.change_password("a third horse battery").status == 429
+        assert not slow.done()
+    assert slow.result().status == 204
+
+
+def test_a_password_is_changed_a_few_times_an_hour(users, person):
+    remember(users, f"change:{person.id}", 9, seconds_ago=0)
+    assert person.change_password("another horse battery").status == 204
+    answer = person.change_password(PASSWORD, "another horse battery")
+    assert answer.status == 429 and int(answer.headers["Retry-After"]) > 20
+    person.reset()  # by somebody else it can be changed
+    time_passes(users, 600)
+    assert person.change_password(PASSWORD, RESET).status == 204
+
+
+def test_who_does_not_know_the_password_uses_up_no_changes(users, person):
+    remember(users, f"change:{person.id}", 9, seconds_ago=0)
+    assert person.change_password("another horse battery", "wrong horse battery").status == 403
+    assert person.change_password("another horse battery").status == 204

@@ -140,7 +140,7 @@ def end_from_the_list(platform, person, ended, other):
 
 def change_password(platform, person, ended, other):
     """In the other session, which goes on, whatever a client writes into the field that names it."""
-    body = {"current_password": PASSWORD, "new_password": PASSWORD}
+    body = {"current_password": PASSWORD, "new_password": "another " + PASSWORD}
     answer = platform.call("PUT", f"/api/v1/users/{person.id}/password", body, token=other["access_token"],
                            headers={"X-Auth-Session": sid_of(ended)})
     assert answer.status == 204, answer.body
