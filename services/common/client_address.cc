@@ -2,24 +2,11 @@
 
 #include <algorithm>
 
-#include "base/text.h"
-
 namespace lotagate::services {
 
-std::optional<IpAddress> client_address(const Request& request, const std::vector<Network>& trusted_proxies) {
-  std::string_view chain = request.header("X-Forwarded-For");
-  if (chain.empty()) return parse_ip(request.peer);
-  std::optional<IpAddress> client;
-  while (!chain.empty()) {
-    auto comma = chain.rfind(',');
-    auto ip = parse_ip(trim(comma == std::string_view::npos ? chain : chain.substr(comma + 1)));
-    if (!ip) return client;
-    client = ip;
-    bool proxy = std::ranges::any_of(trusted_proxies, [&](const Network& network) { return network.contains(*ip); });
-    if (!proxy || comma == std::string_view::npos) return client;
-    chain = chain.substr(0, comma);
-  }
-  return client;
+std::optional<IpAddress> client_address(const Request& request) {
+  auto named = parse_ip(request.header("X-Real-IP"));
+  return named ? named : parse_ip(request.peer);
 }
 
 std::string address_group(const IpAddress& address) {

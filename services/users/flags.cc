@@ -65,9 +65,6 @@ void add_flags(CLI::App& app, Flags& flags) {
   add_duration(app, "--session-idle", flags.session_idle, seconds(1),
                "How long a refresh token is good; a session that is not refreshed ends");
   add_duration(app, "--session-life", flags.session_life, seconds(1), "How long after its login a session ends anyway");
-  app.add_option("--trusted-proxy", flags.trusted_proxies,
-                 "ADDRESS or CIDR of a proxy between clients and the gateway, whose X-Forwarded-For names the client; "
-                 "may be repeated");
   add_duration(app, "--key-rotation", flags.key_rotation, seconds(1), "Age at which a signing key gives way");
   add_duration(app, "--key-grace", flags.key_grace, seconds(0),
                "How long a key stays published after its last token expired: how far clocks may differ");
@@ -110,17 +107,10 @@ KeyStore::Options Flags::key_options() const {
           .first_key_file = data + "/signing-key.pem"};
 }
 
-Logins::Options Flags::login_options() const {
-  Logins::Options options{.times = {.idle = std::chrono::floor<seconds>(session_idle),
-                                    .absolute = std::chrono::floor<seconds>(session_life),
-                                    .access = std::chrono::floor<seconds>(token_ttl)},
-                          .trusted_proxies = {}};
-  for (const std::string& text : trusted_proxies) {
-    auto network = parse_network(text);
-    if (!network) throw StartupError(fmt::format("--trusted-proxy: {} is no address and no network", text));
-    options.trusted_proxies.push_back(*network);
-  }
-  return options;
+SessionTimes Flags::session_times() const {
+  return {.idle = std::chrono::floor<seconds>(session_idle),
+          .absolute = std::chrono::floor<seconds>(session_life),
+          .access = std::chrono::floor<seconds>(token_ttl)};
 }
 
 }  // namespace lotagate::users

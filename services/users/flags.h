@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "common/main.h"
 #include "users/key_store.h"
@@ -26,7 +25,6 @@ struct Flags {
   std::chrono::milliseconds token_ttl = std::chrono::minutes(15);
   std::chrono::milliseconds session_idle = std::chrono::days(30);
   std::chrono::milliseconds session_life = std::chrono::days(90);
-  std::vector<std::string> trusted_proxies;
   std::chrono::milliseconds key_rotation = std::chrono::days(30);
   std::chrono::milliseconds key_grace = std::chrono::minutes(1);
   bool seed = false;
@@ -37,7 +35,7 @@ struct Flags {
   std::string database_location() const;
   std::string master_key_path() const;
   KeyStore::Options key_options() const;
-  Logins::Options login_options() const;
+  SessionTimes session_times() const;
 };
 
 void add_flags(CLI::App& app, Flags& flags);

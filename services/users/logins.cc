@@ -60,7 +60,7 @@ AuditEntry session_entry(const Request& request, std::string_view action, const 
 }  // namespace
 
 LoginAttempt Logins::attempt_of(const Request& request, std::string_view username) const {
-  auto address = services::client_address(request, options_.trusted_proxies);
+  auto address = services::client_address(request);
   return {.account = username_key(username), .address = address ? services::address_group(*address) : std::string()};
 }
 
@@ -126,7 +126,7 @@ Outcome<Response> Logins::log_in(const Request& request) {
 
 Outcome<SessionTokens> Logins::begin(const Request& request, std::string_view username, const Credentials& credentials,
                                      const std::string& new_hash) {
-  auto address = services::client_address(request, options_.trusted_proxies);
+  auto address = services::client_address(request);
   SessionClient client{.address = address ? to_string(*address) : std::string(),
                        .user_agent = services::printable(request.header("User-Agent"), kMaxUserAgentBytes)};
   return database_.transact_rows([&](Transaction& transaction) -> Outcome<SessionTokens> {
@@ -136,7 +136,7 @@ Outcome<SessionTokens> Logins::begin(const Request& request, std::string_view us
         "UPDATE accounts SET password_hash = ? WHERE id = ? AND password_hash = ?",
         {std::string_view(new_hash), std::string_view(credentials.id), std::string_view(credentials.password_hash)});
     if (same == 0) return refuse(401, "invalid_credentials", "The username or the password is wrong.");
-    TRY(tokens, begin_session(transaction, options_.times, credentials.id, client));
+    TRY(tokens, begin_session(transaction, times_, credentials.id, client));
     forget_failures(transaction, request, username);
     append_audit(transaction, session_entry(request, "session.begin", tokens));
     return tokens;
@@ -172,8 +172,8 @@ Response Logins::tokens_response(const SessionTokens& tokens) const {
 
 Outcome<Response> Logins::refresh(const Request& request) {
   TRY(token, read_refresh_token(request));
-  RefreshResult result = database_.transact_rows(
-      [&](Transaction& transaction) { return refresh_session(transaction, options_.times, token); });
+  RefreshResult result =
+      database_.transact_rows([&](Transaction& transaction) { return refresh_session(transaction, times_, token); });
   switch (result.what) {
     case Refresh::kDone: return tokens_response(result.tokens);
     case Refresh::kUnknown: return invalid_refresh_token();

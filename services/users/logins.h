@@ -1,9 +1,6 @@
 // Logging in, refreshing and logging out: who has no access token yet, or no longer.
 #pragma once
 
-#include <vector>
-
-#include "base/address.h"
 #include "common/http.h"
 #include "users/accounts.h"
 #include "users/audit.h"
@@ -17,18 +14,13 @@ namespace lotagate::users {
 
 class Logins {
  public:
-  struct Options {
-    SessionTimes times;
-    std::vector<Network> trusted_proxies;  // between clients and the gateway
-  };
-
   Logins(services::Database& database, ChangeFeed& changes, PasswordHasher& hasher, const TokenIssuer& issuer,
-         Options options)
+         SessionTimes times)
       : database_(database),
         changes_(changes),
         hasher_(hasher),
         issuer_(issuer),
-        options_(std::move(options)),
+        times_(times),
         accounts_(database),
         guard_(database) {}
 
@@ -63,7 +55,7 @@ class Logins {
   ChangeFeed& changes_;
   PasswordHasher& hasher_;
   const TokenIssuer& issuer_;
-  const Options options_;
+  const SessionTimes times_;
   AccountStore accounts_;
   LoginGuard guard_;
   Exclusive checking_;  // accounts whose login is being checked

@@ -61,7 +61,7 @@ void run(const Flags& flags) {
   auto token_life = std::chrono::floor<std::chrono::seconds>(flags.token_ttl);
   TokenIssuer issuer({flags.issuer, flags.audience, token_life}, keys);
   if (flags.seed) seed_demo_accounts(operations, hasher, flags.data + "/demo-accounts.json");
-  Logins logins(database, changes, hasher, issuer, flags.login_options());
+  Logins logins(database, changes, hasher, issuer, flags.session_times());
   Housekeeping housekeeping(database);
 
   add_openapi_routes(server.router());

@@ -9,7 +9,8 @@ import time
 import pytest
 from access_tokens import eventually
 from administration import fresh, made
-from reference_services import identity
+from gateway_platform import Platform
+from reference_services import Database, Users, identity
 
 PASSWORD = "correct horse battery"
 RESET = "set by the administrator"
@@ -56,7 +57,7 @@ class Person:
 
 
 def coming_from(address):
-    return {"X-Forwarded-For": address}
+    return {"X-Real-IP": address}
 
 
 @pytest.fixture(name="person")
@@ -181,3 +182,42 @@ def test_who_does_not_know_the_password_uses_up_no_changes(users, person):
     remember(users, f"change:{person.id}", 9, seconds_ago=0)
     assert person.change_password("another horse battery", "wrong horse battery").status == 403
     assert person.change_password("another horse battery").status == 204
+
+
+# Where a client is, the gateway alone says
+
+
+@pytest.fixture(name="proxied")
+def fixture_proxied(start, tmp_path):
+    """A gateway that trusts proxies at 127.0.0.1 and in 192.0.2.0/24."""
+    platform = Platform(start(Users, tmp_path, database=Database(tmp_path / "users.db")), tmp_path,
+                        trusted_proxies=["127.0.0.1/32", "192.0.2.0/24"])
+    yield platform
+    platform.gateway.stop()
+
+
+def test_behind_trusted_proxies_of_the_gateway_their_clients_count(proxied):
+    """All come by the same two proxies: who guesses must not have the others wait."""
+    users = proxied.users
+    viewer = users.demo["viewer"]
+
+    def log_in(password, chain, username=viewer["username"]):
+        body = {"username": username, "password": password}
+        return proxied.call("POST", "/api/v1/users/login", body, headers={"X-Forwarded-For": chain}).status
+
+    for i in range(3):
+        assert log_in("wrong horse battery", f"198.51.100.{i}, 192.0.2.9", f"prey-{i}") == 401
+    addresses = users.database.sql("SELECT who FROM login_failures WHERE who LIKE 'address:%'")
+    assert sorted(row[0] for row in addresses) == [f"address:198.51.100.{i}" for i in range(3)]
+    users.database.sql("UPDATE login_failures SET failures = 19 WHERE who = 'address:198.51.100.2'")
+    assert log_in("wrong horse battery", "203.0.113.1, 198.51.100.2, 192.0.2.9", "prey-4") == 401
+    assert log_in(viewer["password"], "198.51.100.2, 192.0.2.9") == 429
+    assert log_in(viewer["password"], "198.51.100.3, 192.0.2.9") == 200
+
+
+def test_without_a_word_of_the_gateway_whoever_connected_counts(users):
+    for headers in ({}, {"X-Real-IP": "nonsense"}, {"X-Forwarded-For": "198.51.100.77"}):
+        body = {"username": fresh("prey"), "password": "wrong horse battery"}
+        users.database.sql("DELETE FROM login_failures WHERE who LIKE 'address:%'")
+        assert users.call("POST", "/api/v1/users/login", body, headers).status == 401
+        assert users.database.sql("SELECT who FROM login_failures WHERE who LIKE 'address:%'") == [["address:127.0.0.1"]]

@@ -44,14 +44,14 @@ IN_FORCE = 1.0
 class Platform:
     """A gateway in front of a users service. It keeps what it learned for an hour, unless told otherwise."""
 
-    def __init__(self, users, directory, **user_management):
+    def __init__(self, users, directory, trusted_proxies=(), **user_management):
         assert BINARY.exists(), f"{BINARY} is not built"
         self.users = users
         issuer = {"issuer": Users.ISSUER, "audiences": [Users.AUDIENCE], "algorithms": ["RS256"],
                   "jwks": {"url": f"{users.origin}/.well-known/jwks.json"},
                   "claims_to_headers": {"sid": "X-Auth-Session"}}
         self.gateway = Gateway({
-            "listeners": [{"address": "127.0.0.1:0"}],
+            "listeners": [{"address": "127.0.0.1:0", "trusted_proxies": list(trusted_proxies)}],
             "services": {"users": {"endpoints": [users.origin]}},
             "authentication": {"issuers": [issuer], "api_keys": {"header": "X-API-Key"}},
             "authorization": {"user_management": {

@@ -34,7 +34,7 @@ class Person:
 
     def call(self, method, path, body=None, **more):
         return self.users.call(method, f"/api/v1/users/{self.id}{path}", body,
-                               {**identity(self.id, self.tenant), "X-Forwarded-For": self.address, **more})
+                               {**identity(self.id, self.tenant), "X-Real-IP": self.address, **more})
 
     def access(self):
         return self.users.internal(f"/internal/v1/users/{self.id}/access").json
@@ -45,7 +45,7 @@ class Person:
 
 def log_in(users, username, password, address):
     return users.call("POST", "/api/v1/users/login", {"username": username, "password": password},
-                      {"X-Forwarded-For": address})
+                      {"X-Real-IP": address})
 
 
 def patiently(call, *arguments):
