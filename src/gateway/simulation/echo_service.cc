@@ -75,7 +75,7 @@ Task<bool> EchoService::serve_one(PeerStream& stream, SocketAddress from) {
     bool whole = co_await read_body(stream, *head, *entry);
     if (!whole) co_return false;
   }
-  if (entry->plan.upgrade && fault == AnswerFault::none) {
+  if (entry->plan.upgrade && (fault == AnswerFault::none || fault == AnswerFault::slow)) {
     co_await tunnel(stream, *entry);
     co_return false;
   }

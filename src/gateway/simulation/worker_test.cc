@@ -86,6 +86,7 @@ TEST_F(SimulatedWorker, AWebSocketHoldsNoConfigurationThatWasReplaced) {
   EXPECT_FALSE(client.ended());
   EXPECT_TRUE(world.run_clients(seconds(60)));
   EXPECT_EQ(entry->outcome, Outcome::whole);
+  EXPECT_EQ(entry->status, 101);
   expect_all_well(world);  // the log names its route
 }
 
