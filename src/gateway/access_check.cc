@@ -78,15 +78,14 @@ Result<void> AccessCheck::accept_token(const AccessQuestion& question, std::stri
   return {};
 }
 
-Error AccessCheck::unanswered() const {
+std::unexpected<Error> AccessCheck::unanswered() const {
   bool key = credential_ == Credential::api_key && !key_accepted_;
-  return {.code = ErrorCode::authorization_unavailable,
-          .origin = Origin::internal,
-          .reason = key ? "no answer about the API key" : "no answer about the user"};
+  if (key) return fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the API key");
+  return fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the user");
 }
 
 std::optional<Result<void>> AccessCheck::look_key_up(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
-  Result<void> accepted = std::unexpected(unanswered());
+  Result<void> accepted = unanswered();
   auto visit = [&](const access::AccessGrant& key) { accepted = accept_key(key); };
   auto state = question.view.snapshot->key_directory->find(digest_->text(), worker_.reactor().now(), waiter, visit);
   bool waits = must_wait(state, [&] { start_api_key_lookup(worker_, question.view, digest_->text()); });
@@ -122,7 +121,7 @@ bool AccessCheck::asks_service(const AccessQuestion& question) const {
 }
 
 std::optional<Result<void>> AccessCheck::look_user_up(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
-  Result<void> decision = std::unexpected(unanswered());
+  Result<void> decision = unanswered();
   auto visit = [&](const access::AccessGrant& user) { decision = decide(question, &user); };
   auto state = question.view.snapshot->directory->find(subject_, worker_.reactor().now(), waiter, visit);
   bool waits = must_wait(state, [&] { start_role_lookup(worker_, question.view, subject_); });

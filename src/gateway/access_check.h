@@ -45,7 +45,7 @@ class AccessCheck {
   std::optional<Result<void>> proceed(const AccessQuestion& question, access::DirectoryWaiter* waiter);
 
   // What the request ends with if what is being looked up comes too late.
-  Error unanswered() const;
+  std::unexpected<Error> unanswered() const;
 
   // The caller, as far as it is known; empty where not. Views into the exchange's arena.
   std::string_view subject() const { return subject_; }

@@ -132,8 +132,9 @@ Task<Result<void>> Exchange::await_access() {
     LookupWait wait(worker_);
     auto decision = access_.proceed(access_question(), &wait.waiter());
     if (decision) co_return *decision;
+    Error too_late = access_.unanswered().error();
     access_wait_ = &wait;
-    co_await wait.begin(deadline, access_.unanswered());
+    co_await wait.begin(deadline, too_late);
     access_wait_ = nullptr;
     if (wait.error()) co_return std::unexpected(*wait.error());
   }

@@ -38,7 +38,7 @@ _REFUSAL = re.compile(r'\b(?:fail|invalid|missing|bad_request)\((?:ErrorCode::\w
 # Where the gateway itself refuses callers: those that exist.
 _GATEWAY = ("access_check.cc", "credentials.cc", "explain.cc")
 # Of the head and of routing, which explain looks at too.
-_OTHERS = {"no route", "method"}
+_OTHERS = {"no route", "method", "line syntax"}
 _REPEATED = "repeated Authorization or Content-Type"
 # Names of members in JSON, which look like reasons.
 _MEMBERS = {"revoked_sessions", "expires_at", "key_id", "api_keys", "key_ops"}
