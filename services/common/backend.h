@@ -19,7 +19,7 @@ struct TransactionConflict : std::runtime_error {
 };
 
 // The connection is gone before a COMMIT was sent, so nothing has happened and the work may begin again on another.
-// When a COMMIT may have happened, a connection throws DatabaseUnavailable instead.
+// When a COMMIT may have happened, a connection throws CommitUnknown instead.
 struct ConnectionLost : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

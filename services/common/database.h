@@ -33,6 +33,12 @@ struct DatabaseUnavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A COMMIT was sent and nothing came back: what was to be changed is changed, or not. The server answers 504 and does
+// not invite to come again, because the same call may have been done already.
+struct CommitUnknown : DatabaseUnavailable {
+  using DatabaseUnavailable::DatabaseUnavailable;
+};
+
 // A text that no database keeps: it has a NUL or is not UTF-8. The server answers 400.
 struct UnstorableText : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -100,7 +106,7 @@ struct DatabaseOptions {
 // Problem) and an exception roll back; everything else commits. When another transaction is in the way, or the
 // connection broke before the commit was sent, the body runs again: it must not change anything but its own locals.
 //
-// Throws DatabaseUnavailable (503) and std::runtime_error (500) for a statement that is wrong.
+// Throws DatabaseUnavailable (503), CommitUnknown (504) and std::runtime_error (500) for a statement that is wrong.
 class Database {
  public:
   // Brings the schema up to date, under a lock, so that any number of instances may start at once. Throws StartupError.

@@ -225,6 +225,9 @@ class HttpListener::Implementation : public httplib::Server {
     Request request = to_request(from);
     try {
       return router_.answer(request);
+    } catch (const CommitUnknown& unknown) {
+      log_line(fmt::format("{} {}: {}", from.method, from.path, unknown.what()));
+      return problem_response({504, "outcome_unknown", "The database did not say whether this was done; look first."});
     } catch (const DatabaseUnavailable&) {  // logged once, when it went away
       return problem_response({503, "database_unavailable", "The database cannot be reached right now."});
     } catch (const UnstorableText&) {

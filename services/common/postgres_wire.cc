@@ -165,6 +165,7 @@ void PostgresWire::wait(std::optional<milliseconds> time) {
     if (time) rest = static_cast<int>(std::chrono::ceil<milliseconds>(deadline - steady_clock::now()).count());
     if (time && rest <= 0) {
       timed_out_ = true;
+      if (committing) throw CommitUnknown("the database did not confirm a commit in time");
       throw DatabaseUnavailable("the database did not answer in time");
     }
     pollfd waiting{PQsocket(connection_), POLLIN, 0};
@@ -191,7 +192,7 @@ PostgresResult PostgresWire::finish(std::optional<milliseconds> time) {
 }
 
 void PostgresWire::lost(std::string_view why) const {
-  if (committing) throw DatabaseUnavailable("the connection broke during a commit: " + one_line(why));
+  if (committing) throw CommitUnknown("the connection broke during a commit: " + one_line(why));
   throw ConnectionLost(one_line(why));
 }
 

@@ -49,4 +49,10 @@ CREATE TABLE signing_keys (
 ALTER TABLE changes ADD COLUMN api_key TEXT;
 )sql";
 
+// The refresh token before the newest, which a client whose answer got lost may show once more; empty if none is.
+inline constexpr std::string_view kPreviousTokens = R"sql(
+ALTER TABLE sessions ADD COLUMN previous_digest TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN rotated_at BIGINT NOT NULL DEFAULT 0;
+)sql";
+
 }  // namespace lotagate::users

@@ -22,6 +22,9 @@ constexpr std::int64_t kMostRevoked = 256;
 // Gateways forgive clocks up to a minute, so an access token may be taken for valid that much longer.
 constexpr std::int64_t kClockSkew = 60;
 
+// A commit may take 7 s to be given up, and then the client needs time to ask again.
+constexpr std::int64_t kRepeatable = 15;
+
 struct RefreshToken {
   std::string family;
   std::string current;
@@ -104,17 +107,21 @@ RefreshResult refresh_session(Transaction& transaction, const SessionTimes& time
   std::int64_t access = now + times.access.count() + kClockSkew;
   RefreshResult result;
   {
-    // One statement decides: of two that show the same token, the second finds another digest.
+    // One statement decides: of two that show the same token, the second finds another digest. The token before the
+    // newest is good once more; then there is none before, so whoever has that newest one is a reuse.
     Rows rows = transaction.query(
-        "UPDATE sessions SET token_digest = ?, used_at = ?, "
+        "UPDATE sessions SET previous_digest = CASE WHEN token_digest = ? THEN token_digest ELSE '' END, "
+        "rotated_at = ?, token_digest = ?, used_at = ?, "
         "idle_until = CASE WHEN expires_at < ? THEN expires_at ELSE ? END, "
         "access_until = CASE WHEN access_until > ? THEN access_until ELSE ? END "
-        "WHERE family_digest = ? AND token_digest = ? AND ended_at IS NULL AND idle_until > ? AND account IN "
+        "WHERE family_digest = ? AND ended_at IS NULL AND idle_until > ? AND (token_digest = ? OR "
+        "(previous_digest = ? AND rotated_at BETWEEN ? AND ?)) AND account IN "
         "(SELECT accounts.id FROM accounts JOIN tenants ON tenants.id = tenant WHERE disabled = 0 AND state = "
         "'active') "
         "RETURNING id, account, idle_until",
-        {std::string_view(next_digest), now, idle, idle, access, access, std::string_view(family),
-         std::string_view(digest), now});
+        {std::string_view(digest), now, std::string_view(next_digest), now, idle, idle, access, access,
+         std::string_view(family), now, std::string_view(digest), std::string_view(digest), now - kRepeatable,
+         now + kRepeatable});
     if (rows.next()) {
       result.what = Refresh::kDone;
       result.tokens.session = rows.text(0);

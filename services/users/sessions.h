@@ -2,8 +2,9 @@
 //
 // A refresh token is two secrets of 256 bits. The first belongs to the session and stays, the second is new with every
 // refresh; the database has digests of both. So whoever shows the session's secret with another second one shows a
-// token that was used before: it was copied, by whom nobody can tell, and the session ends. There is no grace for two
-// refreshes at once or an answer that got lost: a client that refreshes twice logs in again, a thief gets nothing.
+// token that was used before: it was copied, by whom nobody can tell, and the session ends. But an answer may get lost,
+// so the token before the newest is good once more, for 15 s and while the newest is unused. A thief who uses that is
+// found out like any other: then the newest is not the user's any more, and whoever shows his shows a used one.
 #pragma once
 
 #include <chrono>

@@ -10,6 +10,7 @@ import pytest
 from access_tokens import eventually
 from administration import fresh, made
 from gateway_platform import Platform
+from postgres_server import PostgresServer
 from reference_services import Database, Users, identity
 
 PASSWORD = "correct horse battery"
@@ -221,3 +222,78 @@ def test_without_a_word_of_the_gateway_whoever_connected_counts(users):
         users.database.sql("DELETE FROM login_failures WHERE who LIKE 'address:%'")
         assert users.call("POST", "/api/v1/users/login", body, headers).status == 401
         assert users.database.sql("SELECT who FROM login_failures WHERE who LIKE 'address:%'") == [["address:127.0.0.1"]]
+
+
+# An answer that got lost
+
+
+def refresh(users, token):
+    return users.call("POST", "/api/v1/users/refresh", {"refresh_token": token})
+
+
+def begin_session(person):
+    answer = person.log_in()
+    assert answer.status == 200, answer.body
+    return answer.json["refresh_token"]
+
+
+def test_a_lost_answer_to_a_refresh_may_be_asked_for_once_more(users, person):
+    first = begin_session(person)
+    lost = refresh(users, first).json["refresh_token"]
+    again = refresh(users, first)
+    assert again.status == 200
+    newest = refresh(users, again.json["refresh_token"])
+    assert newest.status == 200
+    # Whoever has what was lost has a copy.
+    assert refresh(users, lost).status == 401
+    assert refresh(users, newest.json["refresh_token"]).status == 401
+
+
+def test_a_refresh_token_is_repeated_once_only(users, person):
+    first = begin_session(person)
+    newest = [refresh(users, first).json["refresh_token"] for _ in range(2)][1]
+    assert refresh(users, first).status == 401
+    assert refresh(users, newest).status == 401
+
+
+def test_a_refresh_token_is_repeated_while_the_next_is_unused_only(users, person):
+    first = begin_session(person)
+    newest = refresh(users, refresh(users, first).json["refresh_token"]).json["refresh_token"]
+    assert refresh(users, first).status == 401
+    assert refresh(users, newest).status == 401
+
+
+def test_a_refresh_token_is_repeated_soon_only(users, person):
+    first = begin_session(person)
+    newest = refresh(users, first).json["refresh_token"]
+    users.database.sql(f"UPDATE sessions SET rotated_at = rotated_at - 16 WHERE account = '{person.id}'")
+    assert refresh(users, first).status == 401
+    assert refresh(users, newest).status == 401
+
+
+@pytest.fixture(name="lonely")
+def fixture_lonely():
+    """A server of its own, whose commits can be made to wait for a standby that does not exist."""
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+def confirm_commits(server, standby):
+    server.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'", "postgres")
+    server.sql("SELECT pg_reload_conf()", "postgres")
+    eventually(lambda: server.sql("SHOW synchronous_standby_names", "postgres") == [[standby]])
+
+
+def test_a_commit_that_is_not_confirmed_is_not_said_to_have_failed(start, tmp_path, lonely):
+    users = start(Users, tmp_path, database=Database(tmp_path / "users.db", lonely))
+    token = begin_session(Person(users))
+    confirm_commits(lonely, "none_there")
+    answer = refresh(users, token)
+    confirm_commits(lonely, "")
+    assert answer.status == 504 and answer.json["code"] == "outcome_unknown"
+    assert "Retry-After" not in answer.headers
+    # It was done, as it turns out; the client may ask once more.
+    again = refresh(users, token)
+    assert again.status == 200
+    assert refresh(users, again.json["refresh_token"]).status == 200
