@@ -14,8 +14,9 @@ using services::Transaction;
 
 constexpr std::int64_t kFirstWait = 30;
 constexpr std::int64_t kLongestWait = 15 * 60;
-constexpr std::int64_t kMostDoublings = 5;  // of the first wait, to the longest
-constexpr std::int64_t kKept = 3600;        // seconds; hardly a failure is left of a record that nobody touched so long
+constexpr std::int64_t kMostDoublings = 5;          // of the first wait, to the longest
+constexpr std::int64_t kKnownFor = 30 * 24 * 3600;  // seconds since a login from an address
+constexpr std::int64_t kKept = 3600;  // seconds; hardly a failure is left of a record that nobody touched so long
 
 // So many failures are free, and so many seconds pass until that many are forgotten: evenly, one after the other.
 struct Limit {
@@ -38,7 +39,8 @@ struct Record {
 // What people type into the field of the username is sometimes their password, so only a digest of it is kept.
 std::string account_record(const LoginAttempt& attempt) { return "account:" + services::sha256_hex(attempt.account); }
 std::string address_record(const LoginAttempt& attempt) { return "address:" + attempt.address; }
-// Of this account at this address.
+// Of this account at this address. Where it logged in lately this counts in place of the account's own record, which a
+// guesser from elsewhere may have filled.
 std::string pair_record(const LoginAttempt& attempt) {
   return "pair:" + services::sha256_hex(attempt.account) + "@" + attempt.address;
 }
@@ -92,6 +94,15 @@ std::unexpected<services::Problem> too_early(std::int64_t wait) {
       429, "too_many_attempts", "There were too many attempts; wait before the next one.", std::chrono::seconds(wait)});
 }
 
+bool is_known(Transaction& transaction, const LoginAttempt& attempt, std::int64_t now) {
+  if (attempt.address.empty()) return false;
+  Rows rows = transaction.query(
+      "SELECT 1 FROM known_addresses JOIN accounts ON accounts.id = account "
+      "WHERE username_key = ? AND address = ? AND last_at > ?",
+      {std::string_view(attempt.account), std::string_view(attempt.address), now - kKnownFor});
+  return rows.next();
+}
+
 }  // namespace
 
 std::unexpected<services::Problem> one_at_a_time() {
@@ -108,30 +119,52 @@ Outcome<Admission> LoginGuard::admit(const LoginAttempt& attempt) {
     std::int64_t now = services::now_seconds();
     bool somewhere = !attempt.address.empty();
     // Always in this order: two transactions that each hold what the other waits for cannot be.
-    Record of_account = hold(transaction, account, kOfAccount, now);
+    bool known = is_known(transaction, attempt, now);
+    Record of_account = known ? Record{} : hold(transaction, account, kOfAccount, now);
     Record of_pair = somewhere ? hold(transaction, pair, kOfAccount, now) : Record{};
     Record of_address = somewhere ? hold(transaction, address, kOfAddress, now) : Record{};
-    std::int64_t blocked_until = std::max(of_account.blocked_until, of_address.blocked_until);
+    std::int64_t blocked_until =
+        std::max(known ? of_pair.blocked_until : of_account.blocked_until, of_address.blocked_until);
     if (blocked_until > now) return too_early(blocked_until - now);
 
     Admission admission{.first_at_address = somewhere && of_pair.failures == 0};
     of_account = after_failure(of_account, kOfAccount, now);
-    store(transaction, account, of_account);
-    if (somewhere) store(transaction, pair, after_failure(of_pair, kOfAccount, now));
+    of_pair = after_failure(of_pair, kOfAccount, now);
+    admission.counted_at_account = !known;
+    if (!known) store(transaction, account, of_account);
+    if (somewhere) store(transaction, pair, of_pair);
     if (admission.first_at_address) store(transaction, address, after_failure(of_address, kOfAddress, now));
-    admission.locked_for = std::chrono::seconds(std::max<std::int64_t>(of_account.blocked_until - now, 0));
+    std::int64_t until = known ? of_pair.blocked_until : of_account.blocked_until;
+    admission.locked_for = std::chrono::seconds(std::max<std::int64_t>(until - now, 0));
     return admission;
   });
 }
 
-void LoginGuard::succeed(Transaction& transaction, const LoginAttempt& attempt) {
-  std::string account = account_record(attempt);
-  transaction.run("DELETE FROM login_failures WHERE who = ?", {std::string_view(account)});
+void LoginGuard::succeed(Transaction& transaction, const LoginAttempt& attempt, std::string_view account) {
+  std::int64_t now = services::now_seconds();
+  // A login where the account is known does not give a guesser elsewhere five more guesses.
+  std::string own = account_record(attempt);
+  if (!is_known(transaction, attempt, now)) {
+    transaction.run("DELETE FROM login_failures WHERE who = ?", {std::string_view(own)});
+  }
   std::string pair = pair_record(attempt);
   std::int64_t counted =
       transaction.run("DELETE FROM login_failures WHERE who = ? AND failures > 0", {std::string_view(pair)});
   std::string address = address_record(attempt);
   if (counted > 0) take_back(transaction, address);
+  if (attempt.address.empty()) return;
+  transaction.run(
+      "INSERT INTO known_addresses (account, address, last_at) VALUES (?, ?, ?) "
+      "ON CONFLICT (account, address) DO UPDATE SET last_at = excluded.last_at",
+      {account, std::string_view(attempt.address), now});
+}
+
+void LoginGuard::unlock(Transaction& transaction, std::string_view username) {
+  LoginAttempt nowhere{.account = std::string(username), .address = {}};
+  std::string account = account_record(nowhere);
+  std::string pairs = pair_record(nowhere) + "%";  // hexadecimal: nothing in it stands for something else
+  transaction.run("DELETE FROM login_failures WHERE who = ? OR who LIKE ?",
+                  {std::string_view(account), std::string_view(pairs)});
 }
 
 void LoginGuard::forget(const LoginAttempt& attempt, const Admission& admission) {
@@ -139,7 +172,7 @@ void LoginGuard::forget(const LoginAttempt& attempt, const Admission& admission)
   std::string pair = pair_record(attempt);
   std::string address = address_record(attempt);
   database_.transact_rows([&](Transaction& transaction) {
-    take_back(transaction, account);
+    if (admission.counted_at_account) take_back(transaction, account);
     take_back(transaction, pair);
     if (admission.first_at_address) take_back(transaction, address);
   });
@@ -164,6 +197,7 @@ void LoginGuard::forget_change(std::string_view account) {
 void LoginGuard::tidy(Transaction& transaction) {
   std::int64_t old = services::now_seconds() - kKept;
   transaction.run("DELETE FROM login_failures WHERE last_at <= ? AND blocked_until <= ?", {old, old});
+  transaction.run("DELETE FROM known_addresses WHERE last_at <= ?", {services::now_seconds() - kKnownFor});
 }
 
 }  // namespace lotagate::users

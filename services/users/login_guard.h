@@ -21,6 +21,7 @@ struct LoginAttempt {
 
 // What was counted.
 struct Admission {
+  bool counted_at_account = false;    // not where the account logged in lately: only there, then
   bool first_at_address = false;      // the account had not failed there before, so the address has one more
   std::chrono::seconds locked_for{};  // how long the account now has to wait, if this is one failure too many
 };
@@ -36,9 +37,11 @@ class LoginGuard {
   // after the other. 429 `too_many_attempts` for one that comes too early, which is not counted.
   services::Outcome<Admission> admit(const LoginAttempt& attempt);
 
-  // The password was right: the account begins anew, and no longer counts at the address. The others that failed there
-  // do, or whoever has one account could use it to guess another's password.
-  static void succeed(services::Transaction& transaction, const LoginAttempt& attempt);
+  // The password of `account` was right: it begins anew, and no longer counts at the address. The others that failed
+  // there do, or whoever has one account could use it to guess another's password.
+  static void succeed(services::Transaction& transaction, const LoginAttempt& attempt, std::string_view account);
+  // Whoever has to wait for this username, anywhere, no longer has to.
+  static void unlock(services::Transaction& transaction, std::string_view username);
 
   // The password was not looked at after all.
   void forget(const LoginAttempt& attempt, const Admission& admission);

@@ -101,8 +101,9 @@ void Logins::note_failure(const Request& request, const std::optional<Credential
   database_.transact_rows([&](Transaction& transaction) { append_audit(transaction, entry); });
 }
 
-void Logins::forget_failures(Transaction& transaction, const Request& request, std::string_view username) const {
-  LoginGuard::succeed(transaction, attempt_of(request, username));
+void Logins::forget_failures(Transaction& transaction, const Request& request, std::string_view username,
+                             std::string_view account) const {
+  LoginGuard::succeed(transaction, attempt_of(request, username), account);
 }
 
 Outcome<Response> Logins::log_in(const Request& request) {
@@ -114,7 +115,8 @@ Outcome<Response> Logins::log_in(const Request& request) {
   if (!alone) return one_at_a_time();
   TRY(credentials, check(request, username, password));
   if (credentials.disabled) {
-    database_.transact_rows([&](Transaction& transaction) { forget_failures(transaction, request, username); });
+    database_.transact_rows(
+        [&](Transaction& transaction) { forget_failures(transaction, request, username, credentials.id); });
     return refuse(403, "account_disabled", "This account is disabled.");
   }
   std::string hash = credentials.password_hash;
@@ -137,7 +139,7 @@ Outcome<SessionTokens> Logins::begin(const Request& request, std::string_view us
         {std::string_view(new_hash), std::string_view(credentials.id), std::string_view(credentials.password_hash)});
     if (same == 0) return refuse(401, "invalid_credentials", "The username or the password is wrong.");
     TRY(tokens, begin_session(transaction, times_, credentials.id, client));
-    forget_failures(transaction, request, username);
+    forget_failures(transaction, request, username, credentials.id);
     append_audit(transaction, session_entry(request, "session.begin", tokens));
     return tokens;
   });

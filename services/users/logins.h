@@ -38,8 +38,8 @@ class Logins {
   services::Outcome<Credentials> check_for_change(const services::Request& request, const Account& account,
                                                   std::string_view password);
   // The account's failures are forgotten; in the transaction of what the password was for.
-  void forget_failures(services::Transaction& transaction, const services::Request& request,
-                       std::string_view username) const;
+  void forget_failures(services::Transaction& transaction, const services::Request& request, std::string_view username,
+                       std::string_view account) const;
 
  private:
   LoginAttempt attempt_of(const services::Request& request, std::string_view username) const;

@@ -106,7 +106,9 @@ class PasswordChange {
     // The session in which it was changed goes on, if the gateway says which that is.
     auto here = change.own ? call.request.header(kSessionHeader) : std::string_view();
     std::int64_t ended = end_sessions(call.transaction, call.changes, account.id, here);
-    if (checked) logins_.forget_failures(call.transaction, call.request, account.username);
+    // Guesses at the old password say nothing about the new one, and a reset is how somebody gets in again.
+    LoginGuard::unlock(call.transaction, username_key(account.username));
+    if (checked) logins_.forget_failures(call.transaction, call.request, account.username, account.id);
     services::JsonWriter detail;
     detail.begin_object().member("by_itself", change.own).member("sessions", ended).end_object();
     audit(call, {"account", account.id, account.tenant}, "change_password", detail.take());
@@ -119,6 +121,16 @@ class PasswordChange {
   std::shared_ptr<Exclusive> changing_ = std::make_shared<Exclusive>();  // of all copies: handlers are copied
 };
 
+// For who could set the account's password, but not for itself: with a session that was left open somebody could undo
+// the waits of his own guesses.
+Outcome<Response> unlock(Call& call) {
+  TRY(change, allowed_change(call));
+  if (change.own) return refuse(403, "forbidden", "Nobody unlocks his own account.");
+  LoginGuard::unlock(call.transaction, username_key(change.account.username));
+  audit(call, {"account", change.account.id, change.account.tenant}, "unlock", "{}");
+  return services::json_response(204, {});
+}
+
 }  // namespace
 
 void add_password_routes(services::Router& router, const Operations& operations, Logins& logins,
@@ -127,6 +139,7 @@ void add_password_routes(services::Router& router, const Operations& operations,
              services::answering([change = PasswordChange(operations, logins, hasher)](const Request& request) {
                return change.answer(request);
              }));
+  router.add("POST", "/api/v1/users/{}/unlock", operations.changing(unlock));
 }
 
 }  // namespace lotagate::users

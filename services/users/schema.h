@@ -15,7 +15,7 @@ namespace lotagate::users {
 // `changes` starts at the time of creation in seconds, so that the revisions of a database that was lost and made anew
 // lie beyond all earlier ones and a gateway that asks with an old one is told that everything changed. A change
 // without a subject concerns everybody.
-inline constexpr std::array<std::string_view, 6> kSqliteMigrations{R"sql(
+inline constexpr std::array<std::string_view, 7> kSqliteMigrations{R"sql(
 CREATE TABLE tenants (
   id TEXT PRIMARY KEY,
   plan TEXT NOT NULL CHECK (plan IN ('free', 'pro', 'enterprise')),
@@ -51,11 +51,11 @@ INSERT INTO role_permissions VALUES
   ('admin', '*:*'),
   ('trainer', 'models:read'), ('trainer', 'models:write'), ('trainer', 'infer:run'), ('trainer', 'users:read'),
   ('viewer', 'models:read'), ('viewer', 'infer:run');
-)sql", kAdministrationTables, kAuditGuardOfSqlite, kSessionTables, kDisablersOfKeys, kPreviousTokens};
+)sql", kAdministrationTables, kAuditGuardOfSqlite, kSessionTables, kDisablersOfKeys, kPreviousTokens, kKnownAddresses};
 
-inline constexpr std::array<std::string_view, 7> kPostgresMigrations{
+inline constexpr std::array<std::string_view, 8> kPostgresMigrations{
     kFirstTablesOfPostgres, kAdministrationTables, kAuditGuardOfPostgres, kWideNumbersOfPostgres,
-    kSessionTables,         kDisablersOfKeys,      kPreviousTokens};
+    kSessionTables,         kDisablersOfKeys,      kPreviousTokens,       kKnownAddresses};
 
 inline constexpr services::Migrations kMigrations{.sqlite = kSqliteMigrations, .postgres = kPostgresMigrations};
 

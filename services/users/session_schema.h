@@ -55,4 +55,15 @@ ALTER TABLE sessions ADD COLUMN previous_digest TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN rotated_at BIGINT NOT NULL DEFAULT 0;
 )sql";
 
+// Groups of addresses from which an account logged in lately: a guesser elsewhere does not make it wait there.
+inline constexpr std::string_view kKnownAddresses = R"sql(
+CREATE TABLE known_addresses (
+  account TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  address TEXT NOT NULL,
+  last_at BIGINT NOT NULL,
+  PRIMARY KEY (account, address)
+);
+CREATE INDEX known_addresses_by_time ON known_addresses (last_at);
+)sql";
+
 }  // namespace lotagate::users

@@ -297,3 +297,54 @@ def test_a_commit_that_is_not_confirmed_is_not_said_to_have_failed(start, tmp_pa
     again = refresh(users, token)
     assert again.status == 200
     assert refresh(users, again.json["refresh_token"]).status == 200
+
+
+# A guesser does not keep out the owner
+
+
+def lock(person):
+    remember(person.users, f"account:{person.digest}", 9, seconds_ago=0)
+    assert person.log_in("wrong horse battery", "10.79.0.1").status == 401
+    assert person.log_in(address="10.79.0.2").status == 429
+
+
+def test_who_guesses_elsewhere_does_not_lock_out_the_owner_at_home(users, person):
+    begin_session(person)
+    lock(person)
+    assert person.log_in().status == 200
+    assert person.log_in(address="10.79.0.3").status == 429, "a login at home gives the guesser no new guesses"
+
+
+def test_at_home_guesses_are_counted_too(users, person):
+    begin_session(person)
+    remember(users, f"pair:{person.digest}@{person.address}", 4, seconds_ago=0)
+    assert person.log_in("wrong horse battery").status == 401
+    assert person.log_in().status == 429
+    assert person.log_in(address="10.79.1.1").status == 200
+
+
+def test_a_home_is_known_for_thirty_days(users, person):
+    begin_session(person)
+    lock(person)
+    users.database.sql(f"UPDATE known_addresses SET last_at = last_at - 30 * 86400 WHERE account = '{person.id}'")
+    assert person.log_in().status == 429
+
+
+def test_a_reset_ends_the_wait(users, person):
+    lock(person)
+    person.reset()
+    assert person.log_in(RESET).status == 200
+
+
+def test_an_account_is_unlocked_by_who_may_set_its_password(users, person):
+    path = f"/api/v1/users/{person.id}/unlock"
+    lock(person)
+    assert users.call("POST", path, None, identity(person.id)).status == 403
+    assert users.call("POST", path, None, identity(Person(users).id)).status == 403
+    admin = users.identity("admin")
+    assert users.call("POST", f"/api/v1/users/{admin['X-Auth-Subject']}/unlock", None, admin).status == 403
+    assert person.log_in(address="10.79.0.2").status == 429
+    assert users.as_admin("POST", path).status == 204
+    assert person.log_in(address="10.79.0.2").status == 200
+    actions = users.database.sql(f"SELECT action FROM audit WHERE target_id = '{person.id}'")
+    assert ["account.unlock"] in actions

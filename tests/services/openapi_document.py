@@ -137,7 +137,7 @@ class Belongings:
 
     def ids(self, operation):
         made_here = {kind: getattr(self, kind) for kind in operation.kinds}
-        if operation.id in ("changePassword", "listSessions", "endSessions", "endSession"):
+        if operation.id in ("changePassword", "unlockUser", "listSessions", "endSessions", "endSession"):
             assert self.login
             made_here["user"] = self.person.id
         if operation.id == "deleteTenant":
