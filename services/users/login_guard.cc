@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/clock.h"
+#include "common/http_query.h"
 #include "common/secrets.h"
 
 namespace lotagate::users {
@@ -95,7 +96,8 @@ std::unexpected<services::Problem> too_early(std::int64_t wait) {
 }
 
 bool is_known(Transaction& transaction, const LoginAttempt& attempt, std::int64_t now) {
-  if (attempt.address.empty()) return false;
+  // What could not be a username is nobody's, and a database may not even take it for a text.
+  if (attempt.address.empty() || !services::is_id(attempt.account)) return false;
   Rows rows = transaction.query(
       "SELECT 1 FROM known_addresses JOIN accounts ON accounts.id = account "
       "WHERE username_key = ? AND address = ? AND last_at > ?",
