@@ -155,7 +155,8 @@ def test_of_two_changes_with_one_old_password_one_is_made(users):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             answers = list(pool.map(lambda password, person=person: patiently(
                 person.call, "PUT", "/password", {"current_password": PASSWORD, "new_password": password}), new))
-        assert sorted(answer.status for answer in answers) == [204, 403]
+        # 429: it came while the other was being checked.
+        assert sorted(answer.status for answer in answers) in ([204, 403], [204, 429])
         made = [password for password, answer in zip(new, answers) if answer.status == 204]
         assert person.log_in(made[0]).status == 200
 
