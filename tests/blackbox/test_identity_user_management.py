@@ -101,11 +101,13 @@ def test_roles_and_api_keys(platform):
 
 
 def test_sessions(platform):
-    """A refresh token is good once; every access token of a session ends with its second use, and with a logout."""
+    """Every access token of a session ends when an old refresh token of it is shown again, and with a logout."""
     first, refresh = platform.tokens("trainer")
-    second = bearer(platform.post("/refresh", refresh_token=refresh).json()["access_token"])
+    newer = platform.post("/refresh", refresh_token=refresh).json()
+    second = bearer(newer["access_token"])
     platform.passes(first)
     platform.passes(second)
+    assert platform.post("/refresh", refresh_token=newer["refresh_token"]).status == 200
     assert platform.post("/refresh", refresh_token=refresh).status == 401
     platform.becomes(401, first, "session_ended")
     platform.becomes(401, second, "session_ended")

@@ -41,6 +41,14 @@ ANYBODY, ROLES_READ = "/healthz", "/.well-known/jwks.json"
 IN_FORCE = 1.0
 
 
+class Cut(Exception):
+    """An answer that began with `status` and broke off: its service died in the middle of it."""
+
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
+
+
 class Platform:
     """A gateway in front of a users service. It keeps what it learned for an hour, unless told otherwise."""
 
@@ -70,7 +78,10 @@ class Platform:
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=CALL_SECONDS)) as own:
             own.request(method, path, body, headers)
             response = own.getresponse()
-            return Answer(response, response.read())
+            try:
+                return Answer(response, response.read())
+            except http.client.IncompleteRead:
+                raise Cut(response.status) from None
 
     def login(self, username, password):
         return self.call("POST", "/api/v1/users/login", {"username": username, "password": password})

@@ -7,7 +7,7 @@ import threading
 
 from access_tokens import eventually
 from administration import PASSWORD, Organisation, fresh
-from gateway_platform import ANYBODY
+from gateway_platform import ANYBODY, Cut
 
 AWAY = {502, 503, 504}
 RECOVERY_SECONDS = 30
@@ -50,7 +50,10 @@ class Intruders:
 
     def ask(self, name):
         method, path, more = self.requests[name]
-        status = self._platform.call(method, path, **more).status
+        try:
+            status = self._platform.call(method, path, **more).status
+        except Cut as cut:
+            status = cut.status
         self.answers.setdefault(name, set()).add(status)
         return status
 
@@ -93,46 +96,51 @@ class Load:
         except Exception as fault:  # pylint: disable=broad-exception-caught
             self._faults.append(repr(fault))  # the gateway always answers: anything else is its failure
 
-    def _note(self, what, answer):
+    def _ask(self, what, call, *arguments, **more):
+        """The JSON of a good answer, or nothing. One that breaks off promised nothing: its service was killed."""
+        try:
+            answer = call(*arguments, **more)
+        except Cut:
+            return None
         with self._lock:
             self.statuses[what].add(answer.status)
             self.counts[what] += answer.status in (200, 201)
-        return answer
+        return answer.json if answer.status in (200, 201) else None
 
     def _make(self):
         while not self._stop.is_set():
             name = fresh("loaded")
             # A machine's account: made without hashing a password, so many can be made.
             body = {"username": name, "kind": "service", "roles": ["viewer", "trainer"]}
-            answer = self._note("make", self.platform.call("POST", "/api/v1/users", body, token=self._admin))
-            if answer.status == 201:
-                self.made[answer.json["id"]] = name
+            account = self._ask("make", self.platform.call, "POST", "/api/v1/users", body, token=self._admin)
+            if account:
+                self.made[account["id"]] = name
 
     def _log_in(self):
         for number in itertools.count(1000):
             if self._stop.is_set():
                 return
             demo = self._demo["trainer"]
-            answer = self._note("log in", self.platform.login(demo["username"], demo["password"]))
-            if answer.status == 200:
-                self.sessions[number] = answer.json["refresh_token"]
+            session = self._ask("log in", self.platform.login, demo["username"], demo["password"])
+            if session:
+                self.sessions[number] = session["refresh_token"]
 
     def _refresh(self, number):
         """One session after the other: after an answer that is lost, nobody knows which token is the good one."""
         token, demo = None, self._demo["viewer"]
         while not self._stop.is_set():
             if token is None:
-                answer = self._note("log in", self.platform.login(demo["username"], demo["password"]))
+                session = self._ask("log in", self.platform.login, demo["username"], demo["password"])
             else:
                 self.sessions.pop(number, None)
-                answer = self._note("refresh", self.platform.refresh(token))
-            token = answer.json["refresh_token"] if answer.status == 200 else None
+                session = self._ask("refresh", self.platform.refresh, token)
+            token = session["refresh_token"] if session else None
             if token:
                 self.sessions[number] = token
 
     def _call(self):
         while not self._stop.is_set():
-            self._note("call", self.platform.call("GET", "/api/v1/users?limit=1", token=self._admin))
+            self._ask("call", self.platform.call, "GET", "/api/v1/users?limit=1", token=self._admin)
             self._stop.wait(0.02)
 
     def _intrude(self):
