@@ -1,6 +1,7 @@
 #include "gateway/simulation/world.h"
 
 #include <fmt/core.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,6 +52,7 @@ World::World(const WorldOptions& options)
       peers_backend_(network_, false),
       peers_(peers_backend_),
       signers_{jose::TestSigner(jose::Algorithm::EdDSA, "key-0"), jose::TestSigner(jose::Algorithm::EdDSA, "key-1")} {
+  spdlog::set_level(spdlog::level::err);  // what is warned of happens here all the time
   network_.on_send([this](const SimulatedSend& send) { ledger_.observe(send); });
   loops_.add(peers_backend_, [this] { peers_.turn(); });
   config::Config config = simulated_config();
