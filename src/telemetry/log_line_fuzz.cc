@@ -1,9 +1,10 @@
 // Any bytes in any field: the line stays within its bound, is one JSON object whose members say what the record holds,
 // and does not depend on any value of the query. Input: ten lines (path, query, request id, trace id, method, route,
-// service, endpoint, user, reason), then the bytes of the numbers.
+// service, endpoint, user, reason), then the bytes of the numbers and choices, then the key's id.
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -65,6 +66,10 @@ RequestRecord record_of(Pieces& pieces) {
   record.upstream_duration = nanoseconds(pieces.number<std::int64_t>());
   record.bytes_in = pieces.number<std::uint64_t>();
   record.bytes_out = ~record.bytes_in;
+  constexpr std::array<std::string_view, 3> kCredentials{"", "token", "api_key"};
+  record.credential = kCredentials[pieces.number<std::uint8_t>() % kCredentials.size()];
+  record.policy = static_cast<PolicyOutcome>(pieces.number<std::uint8_t>() % kPolicyOutcomeCount);
+  record.key_id = pieces.line();
   return record;
 }
 
@@ -128,6 +133,9 @@ void check_members(const Line& line, const RequestRecord& record) {
   check_text(line, "endpoint", record.endpoint, kMaxFieldBytes);
   check_text(line, "user", record.user, kMaxFieldBytes);
   check_text(line, "reason", record.reason, kMaxFieldBytes);
+  check_text(line, "credential", record.credential, kMaxFieldBytes);
+  check_text(line, "key_id", record.key_id, kMaxFieldBytes);
+  check_text(line, "policy", policy_outcome_name(record.policy), kMaxFieldBytes);
   check_text(line, "end", request_end_name(record.end), kMaxFieldBytes);
   check_text(line, "code", record.code ? error_info(*record.code).name : "", kMaxFieldBytes);
   check_text(line, "client", to_string(record.client), kMaxFieldBytes);
@@ -154,7 +162,7 @@ void check_line(const std::string& line, const RequestRecord& record) {
   simdjson::dom::parser parser;
   Line object;
   LG_CHECK(parser.parse(line.data(), line.size()).get(object) == simdjson::SUCCESS, "a line is a JSON object");
-  LG_CHECK(object.size() == 19, "a line always has the same members");
+  LG_CHECK(object.size() == 22, "a line always has the same members");
   check_members(object, record);
 }
 
