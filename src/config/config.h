@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "jose/algorithm.h"
+#include "limit/store_failure.h"
 
 namespace lotagate::config {
 
@@ -118,14 +119,85 @@ struct UserManagement {
   std::size_t memory_bytes = 64 * 1024 * 1024;  // that they may take; API keys may take as much again
 };
 
-enum class LimitKey : std::uint8_t { user, address };
+// One part of what tells buckets apart; docs/rate-limiting.md says what stands in for a part that a request lacks.
+struct LimitKeyPart {
+  enum class Kind : std::uint8_t { user, tenant, address, api_key, route, service, header, claim };
+  Kind kind = Kind::user;
+  std::string name{};        // header: lower case; claim: its path
+  bool from_anyone = false;  // header: believed from every peer, not from trusted proxies alone
+  bool operator==(const LimitKeyPart&) const = default;
+};
+
+struct BucketSize {
+  std::uint32_t tokens = 0;      // burst, at least 1
+  double refill_per_second = 0;  // above 0
+};
+
+// What chooses among the cases of a limit.
+struct LimitSelector {
+  enum class Kind : std::uint8_t { none, plan, role, claim };
+  Kind kind = Kind::none;
+  std::string claim{};  // path
+};
+
+struct LimitCase {
+  std::string value;               // "*": everybody else; it is the last one
+  std::optional<BucketSize> size;  // nothing: unlimited
+};
+
+struct LimitCost {
+  std::uint32_t tokens = 1;  // taken at the beginning; with `field` a reserve that is settled when the answer comes
+  std::string field{};       // of the answer, lower case: what the request did cost; empty: `tokens` is the cost
+  std::uint32_t most = 0;    // with `field`: a field that says more counts as this
+};
+
+enum class LimitStage : std::uint8_t { before_authentication, after_authentication };
+
+// Whom a limit does not hold for.
+struct LimitExemptions {
+  std::vector<Network> addresses;  // of clients, as the gateway resolved them
+  std::vector<std::string> paths;  // canonical, compared whole
+  std::vector<std::string> users;  // subjects
+};
 
 struct RateLimit {
   std::string name;
-  LimitKey key = LimitKey::user;
-  std::uint32_t tokens = 0;      // burst, at least 1
-  double refill_per_second = 0;  // above 0
+  std::vector<LimitKeyPart> key{LimitKeyPart{}};  // at least one
+  BucketSize size;                                // without `by`
+  LimitSelector by;
+  std::vector<LimitCase> cases;  // with `by`: at least "*"
+  LimitStage stage = LimitStage::after_authentication;
+  LimitCost cost;
+  std::vector<std::uint16_t> count;  // only answers with these statuses cost, ascending; empty: every request does
+  LimitExemptions exempt;
   bool report_only = false;
+  bool legacy_headers = false;  // X-RateLimit-Limit, -Remaining, -Reset
+  bool show_keys = false;       // /status names the heaviest keys in clear
+  bool shared = false;          // one bucket for all gateways of the `limit_store`
+  limit::StoreFailure on_store_failure = limit::StoreFailure::local;
+};
+
+// A limit as one route uses it.
+struct RouteLimit {
+  std::size_t limit = 0;                   // index in Config::rate_limits
+  std::optional<std::uint32_t> cost = {};  // in place of the limit's own `cost.tokens`
+};
+
+// Redis, where gateways share buckets.
+struct LimitStore {
+  struct Server {
+    std::string host;  // lower case, without brackets
+    std::uint16_t port = 6379;
+    bool operator==(const Server&) const = default;
+  };
+  std::vector<Server> servers;  // at least one: where to begin
+  std::string user;             // of Redis's access lists; empty: the default one
+  std::string password;         // empty: none
+  std::uint32_t database = 0;
+  std::string prefix = "lotagate";
+  std::size_t memory_bytes = 16 * 1024 * 1024;  // of the leases; set at the start
+  milliseconds timeout = milliseconds(20);      // of one exchange with the store
+  bool operator==(const LimitStore&) const = default;
 };
 
 enum class ErrorMode : std::uint8_t { transform, passthrough };
@@ -141,8 +213,8 @@ struct Route {
   std::vector<access::MethodRule> require;
   std::uint64_t issuers = ~std::uint64_t{0};  // whose tokens count: bit i stands for Authentication::issuers[i]
   bool api_keys = false;
-  bool report_only = false;         // a refusal by `require` is counted and logged, not made
-  std::vector<std::size_t> limits;  // indices in Config::rate_limits
+  bool report_only = false;  // a refusal by `require` is counted and logged, not made
+  std::vector<RouteLimit> limits;
   std::optional<std::uint64_t> max_body;
   ErrorMode errors = ErrorMode::transform;
   bool forward_token = false;
@@ -158,8 +230,16 @@ struct RateLimitTable {
   std::size_t memory_bytes = 16 * 1024 * 1024;
 };
 
+// Something that may be meant but is dangerous; the configuration is used as it is.
+struct Warning {
+  int line = 1;  // 1-based, as `column`, which counts bytes
+  int column = 1;
+  std::string message;
+};
+
 struct Config {
-  std::string file;  // where it was read from
+  std::string file;               // where it was read from
+  std::vector<Warning> warnings;  // in the order of the file
   std::vector<Listener> listeners;
   std::optional<SocketAddress> admin;
   std::uint32_t workers = 0;  // 0: one per core
@@ -171,6 +251,7 @@ struct Config {
   std::vector<access::RolePermissions> roles;  // `authorization.roles`: what roles of tokens stand for
   std::vector<RateLimit> rate_limits;
   RateLimitTable rate_limit_table;
+  std::optional<LimitStore> limit_store;
   std::vector<Route> routes;
   AccessLog access_log;
   std::uint64_t content_hash = 0;  // of the file's bytes: the config hash that metrics show

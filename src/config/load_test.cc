@@ -174,12 +174,12 @@ TEST_F(Load, ServicesAndRateLimits) {
 
   ASSERT_EQ(config.rate_limits.size(), 2u);
   EXPECT_EQ(config.rate_limits[0].name, "per_user");
-  EXPECT_EQ(config.rate_limits[0].key, LimitKey::user);
-  EXPECT_EQ(config.rate_limits[0].tokens, 100u);
-  EXPECT_EQ(config.rate_limits[0].refill_per_second, 50);
+  EXPECT_EQ(config.rate_limits[0].key, std::vector{LimitKeyPart{}});
+  EXPECT_EQ(config.rate_limits[0].size.tokens, 100u);
+  EXPECT_EQ(config.rate_limits[0].size.refill_per_second, 50);
   EXPECT_FALSE(config.rate_limits[0].report_only);
-  EXPECT_EQ(config.rate_limits[1].key, LimitKey::address);
-  EXPECT_EQ(config.rate_limits[1].refill_per_second, 0.5);
+  EXPECT_EQ(config.rate_limits[1].key, std::vector{LimitKeyPart{.kind = LimitKeyPart::Kind::address}});
+  EXPECT_EQ(config.rate_limits[1].size.refill_per_second, 0.5);
   EXPECT_TRUE(config.rate_limits[1].report_only);
   EXPECT_EQ(config.rate_limit_table.memory_bytes, 1024u * 1024);
 }
@@ -257,7 +257,9 @@ TEST_F(Load, Routes) {
   EXPECT_EQ(create.require[0].all, (std::vector<std::string>{"users:write", "users:create"}));
   EXPECT_EQ(create.require[1].method, "*");
   EXPECT_EQ(create.require[1].all, (std::vector<std::string>{"users:admin"}));
-  EXPECT_EQ(create.limits, (std::vector<std::size_t>{1, 0}));
+  ASSERT_EQ(create.limits.size(), 2u);
+  EXPECT_EQ(create.limits[0].limit, 1u);
+  EXPECT_EQ(create.limits[1].limit, 0u);
   EXPECT_EQ(create.max_body, 0u);
   EXPECT_EQ(create.errors, ErrorMode::passthrough);
   EXPECT_TRUE(create.forward_token);

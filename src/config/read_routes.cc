@@ -199,7 +199,7 @@ void RouteReader::read_limits(MapReader& map, Route& route) {
       problems_.add(item->at, fmt::format("unknown rate limit `{}`{}", shown(item->text),
                                           hint_or_list(item->text, limit_names_)));
     } else {
-      route.limits.push_back(static_cast<std::size_t>(found - limit_names_.begin()));
+      route.limits.push_back({.limit = static_cast<std::size_t>(found - limit_names_.begin())});
     }
   }
 }

@@ -46,11 +46,11 @@ void read_refill(MapReader& map, RateLimit& limit) {
   } else if (!(*rate > 0) || *rate > kMostPerSecond) {
     map.problems().add(node->at,
                        fmt::format("`{}` is out of range: more than 0, at most {}/s", shown(*text), kMostPerSecond));
-  } else if (limit.tokens / *rate > kMostSecondsToFill) {
+  } else if (limit.size.tokens / *rate > kMostSecondsToFill) {
     map.problems().add(node->at, fmt::format("`{}` is too slow: {} tokens would take more than 366d to come back",
-                                             shown(*text), limit.tokens));
+                                             shown(*text), limit.size.tokens));
   } else {
-    limit.refill_per_second = *rate;
+    limit.size.refill_per_second = *rate;
   }
 }
 
@@ -78,9 +78,12 @@ void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<Rate
     RateLimit limit;
     limit.name = item.key;
     MapReader map(problems, item, kRateLimitKeys);
-    set(limit.key, map.choice("key", kLimitKeyNames));
+    if (auto kind = map.choice("key", kLimitKeyNames); kind == 1) {
+      limit.key[0].kind = LimitKeyPart::Kind::address;
+      limit.stage = LimitStage::before_authentication;
+    }
     map.require("tokens");
-    set(limit.tokens, map.number("tokens", kTokens));
+    set(limit.size.tokens, map.number("tokens", kTokens));
     read_refill(map, limit);
     set(limit.report_only, map.boolean("report_only"));
     rate_limits.push_back(std::move(limit));

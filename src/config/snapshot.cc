@@ -4,9 +4,8 @@
 
 #include "base/check.h"
 #include "base/host_port.h"
+#include "config/compile_limits.h"
 #include "http/field.h"
-#include "limit/fields.h"
-#include "limit/limit_key.h"
 
 namespace lotagate::config {
 namespace {
@@ -22,37 +21,15 @@ CompiledService compile_service(const Service& service, const CompileHooks& hook
   return out;
 }
 
-CompiledLimit compile_limit(const RateLimit& limit, const CompileHooks& hooks) {
-  auto bucket = limit::make_bucket_policy(limit.tokens, limit.refill_per_second);
-  LG_CHECK(bucket.has_value(), "the loader let an impossible rate limit pass");
-  return CompiledLimit{.name = limit.name,
-                       .quoted_name = limit::quote_policy_name(limit.name),
-                       .key = limit.key,
-                       .bucket = *bucket,
-                       .seed = limit::policy_seed(limit.name),
-                       .report_only = limit.report_only,
-                       .counter_slot = hooks.limit_slot(limit.name)};
-}
-
 access::Requirement compile_route_requirement(const Route& route) {
   auto requirement = access::compile_requirement(route.require, route.path.contains(route::kSubjectSegment));
   LG_CHECK(requirement.has_value(), "the loader let an impossible requirement pass");
   return std::move(*requirement);
 }
 
-std::string policy_field(const Route& route, const std::vector<CompiledLimit>& limits) {
-  std::string out;
-  for (std::size_t index : route.limits) {
-    if (limits[index].report_only) continue;
-    char item[limit::kMaxLimitItem];
-    if (!out.empty()) out += ", ";
-    out += limit::write_ratelimit_policy(item, limits[index].quoted_name, limits[index].bucket);
-  }
-  return out;
-}
-
 CompiledRoute compile_route(const Route& route, const Config& config, const std::vector<CompiledLimit>& limits,
                             const CompileHooks& hooks) {
+  auto route_limits = compile_route_limits(route, limits);
   return CompiledRoute{.name = route.name,
                        .service = route.service,
                        .is_public = route.is_public,
@@ -60,8 +37,8 @@ CompiledRoute compile_route(const Route& route, const Config& config, const std:
                        .issuers = route.issuers,
                        .api_keys = route.api_keys,
                        .report_only = route.report_only,
-                       .limits = route.limits,
-                       .policy_field = policy_field(route, limits),
+                       .limits = std::move(route_limits.all),
+                       .early_limits = route_limits.early,
                        .max_body = route.max_body.value_or(config.limits.body),
                        .errors = route.errors,
                        .forward_token = route.forward_token,
@@ -113,8 +90,7 @@ Directories directories_for(const Config& config, const Snapshot* previous) {
 std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks, const Snapshot* previous) {
   std::vector<CompiledService> services;
   for (const Service& service : config.services) services.push_back(compile_service(service, hooks));
-  std::vector<CompiledLimit> limits;
-  for (const RateLimit& limit : config.rate_limits) limits.push_back(compile_limit(limit, hooks));
+  std::vector<CompiledLimit> limits = compile_limits(config, hooks);
   std::vector<CompiledRoute> routes;
   for (const Route& route : config.routes) routes.push_back(compile_route(route, config, limits, hooks));
 
@@ -148,7 +124,7 @@ bool same_authentication(const Config& a, const Config& b) {
   const Authentication& left = a.authentication;
   const Authentication& right = b.authentication;
   return left.clock_skew == right.clock_skew && left.token_cache_bytes == right.token_cache_bytes &&
-         a.limits.token == b.limits.token && a.roles == b.roles &&
+         a.limits.token == b.limits.token && a.roles == b.roles && limit_claims(a) == limit_claims(b) &&
          std::ranges::equal(left.issuers, right.issuers, same_issuer);
 }
 

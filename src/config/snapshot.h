@@ -11,6 +11,7 @@
 #include "access/role_directory.h"
 #include "config/config.h"
 #include "limit/bucket.h"
+#include "limit/shared_policy.h"
 #include "route/route_table.h"
 #include "upstream/endpoint_health.h"
 
@@ -28,14 +29,35 @@ struct CompiledService {
   ServiceTimeouts timeouts;
 };
 
-struct CompiledLimit {
-  std::string name;
-  std::string quoted_name;  // as response fields have it
-  LimitKey key;
-  limit::BucketPolicy bucket;
+// One size of a limit, with buckets of its own: its only one, or that of a case.
+struct CompiledBucket {
+  std::string value;  // of the case; empty without cases
+  bool unlimited;     // then nothing of the following is set
+  limit::BucketPolicy policy;
   std::uint64_t seed;
-  bool report_only;
-  std::uint32_t counter_slot;  // where its decisions are counted; the same for the same name after a reload
+  std::string policy_item;            // of RateLimit-Policy
+  const limit::SharedPolicy* shared;  // null: local; else as long as the process
+};
+
+struct CompiledKeyPart {
+  LimitKeyPart::Kind kind;
+  std::string name;  // header: lower case
+  bool from_anyone;
+  std::uint32_t claim = 0;  // claim: index in Principal::limit_claims
+};
+
+struct CompiledLimit {
+  RateLimit rule;
+  std::string quoted_name;  // as response fields have it
+  std::vector<CompiledKeyPart> key;
+  std::uint32_t claim = 0;              // that chooses the case: index in Principal::limit_claims
+  std::vector<CompiledBucket> buckets;  // the only one, or one for each case in the order of the rule
+  bool settles;                         // what it costs turns out with the answer
+};
+
+struct CompiledRouteLimit {
+  const CompiledLimit* limit;  // of the same snapshot
+  std::uint32_t cost;
 };
 
 struct CompiledRoute {
@@ -46,8 +68,8 @@ struct CompiledRoute {
   std::uint64_t issuers;  // bit i: tokens of Authentication::issuers[i] count
   bool api_keys;
   bool report_only;
-  std::vector<std::size_t> limits;
-  std::string policy_field;  // value of RateLimit-Policy; empty without limits
+  std::vector<CompiledRouteLimit> limits;  // those before authentication first
+  std::size_t early_limits;                // how many those are
   std::uint64_t max_body;
   ErrorMode errors;
   bool forward_token;
@@ -60,7 +82,7 @@ struct Snapshot {
   bool has_own_key_header;  // API keys come in a field that has no name of its own in http/field.h
   route::RouteTable table;
   std::vector<CompiledService> services;
-  std::vector<CompiledLimit> limits;
+  std::vector<CompiledLimit> limits;  // never moved: routes point there
   std::vector<CompiledRoute> routes;  // same order as config.routes and the table's specs
   CompiledService user_management;    // its one endpoint, when configured
   // Null without user_management; they survive reloads.
@@ -74,12 +96,18 @@ struct CompileHooks {
   // Addresses of a host name with `port`; empty if it cannot be resolved now.
   std::function<std::vector<SocketAddress>(const Url&)> resolve;
   std::function<std::uint32_t(const std::string& route, const std::string& service)> metrics_slot;
-  std::function<std::uint32_t(const std::string& policy)> limit_slot;
+  // What the buckets of a limit's case (empty: without cases) are counted under; the same after a reload.
+  std::function<std::uint16_t(const std::string& policy, const std::string& value)> bucket_kind;
+  // Lives as long as the process; null where nothing is shared. May be empty: then nothing is.
+  std::function<const limit::SharedPolicy*(const limit::SharedPolicy&)> shared_policy;
   std::function<std::shared_ptr<upstream::EndpointHealth>(const SocketAddress&)> health;
 };
 
 // `previous` (may be null) lends its directories when the settings that shape it are the same.
 std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks, const Snapshot* previous);
+
+// Paths of the claims that limits look at, each once: what Principal::limit_claims holds, in this order.
+std::vector<std::string> limit_claims(const Config& config);
 
 // Whether two configurations verify tokens alike, so that a worker may keep its token cache.
 bool same_authentication(const Config& a, const Config& b);

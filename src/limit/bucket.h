@@ -17,7 +17,10 @@ namespace lotagate::limit {
 struct BucketPolicy {
   std::uint64_t interval_ns = 0;  // time that refills one token, at least kMinIntervalNs
   std::uint64_t window_ns = 0;    // time that fills an empty bucket: burst * interval_ns, at most kMaxWindowNs
+  std::uint64_t debt_ns = 0;      // how far beyond empty settling may put it; window_ns + debt_ns <= kMaxWindowNs
   std::uint32_t burst = 0;        // tokens of a full bucket, at least 1
+  std::uint16_t kind = 0;         // what the table counts it under, below BucketTable::kMaxKinds
+  bool operator==(const BucketPolicy&) const = default;
 };
 
 // One million tokens a second: beyond it whole nanoseconds would misstate the rate by more than 0.05 %.
@@ -26,12 +29,13 @@ inline constexpr std::uint64_t kMinIntervalNs = 1000;
 inline constexpr std::uint64_t kMaxWindowNs = 1ull << 60;
 inline constexpr std::uint64_t kMaxNowNs = 1ull << 61;
 
-// Compiles `tokens` (burst) and `refill_per_second`. The interval is 1 s / refill rounded to the nearest nanosecond:
-// the rate is off by at most refill / 2e9, that is below 1 ppm up to 2,000 a second, less than clocks drift.
-// Errors (static text for a configuration error): burst 0; a rate that is not a number, not above 0, or above 1e6;
-// a bucket that would need more than kMaxWindowNs to fill.
+// Compiles `tokens` (burst), `refill_per_second` and the tokens that settling may put it into debt. The interval is 1 s
+// / refill rounded to the nearest nanosecond: the rate is off by at most refill / 2e9, that is below 1 ppm up to 2,000
+// a second, less than clocks drift. Errors (static text for a configuration error): burst 0; a rate that is not a
+// number, not above 0, or above 1e6; a bucket that would need more than kMaxWindowNs to fill, from its deepest debt.
 [[nodiscard]] std::expected<BucketPolicy, std::string_view> make_bucket_policy(std::uint32_t tokens,
-                                                                               double refill_per_second) noexcept;
+                                                                               double refill_per_second,
+                                                                               std::uint32_t debt = 0) noexcept;
 
 // The answer to one take.
 struct BucketDecision {
@@ -49,8 +53,8 @@ struct BucketStep {
 };
 
 // Workers read the clock once per turn of their loop, so their notions of now differ; this much is believed to be
-// such a difference. A bucket that is emptier than empty by more was filled under an older, slower policy of the same
-// name, and is brought back to empty.
+// such a difference. A bucket that is emptier than its deepest debt by more was filled under an older, slower policy of
+// the same name, and is brought back to there.
 inline constexpr std::uint64_t kClockSkewNs = 10'000'000'000;
 
 // The take of `cost` tokens at `now` from a bucket that is full at `full_at_ns` (0: never used). In any span of t
@@ -59,6 +63,11 @@ inline constexpr std::uint64_t kClockSkewNs = 10'000'000'000;
 // `cost` above the burst is never allowed, and its retry_after is that of a full bucket.
 BucketStep bucket_step(const BucketPolicy& policy, std::uint64_t full_at_ns, MonotonicTime now,
                        std::uint32_t cost = 1) noexcept;
+
+// What turned out after a take: `tokens` above 0 are taken too, whether there are any or not, down to the policy's
+// debt; below 0 they were not needed and go back, up to a full bucket. The decision says what is left then.
+BucketStep bucket_settle(const BucketPolicy& policy, std::uint64_t full_at_ns, MonotonicTime now,
+                         std::int64_t tokens) noexcept;
 
 // `now` as the arithmetic uses it: nanoseconds from 0 to kMaxNowNs.
 std::uint64_t bucket_clock_ns(MonotonicTime now) noexcept;
