@@ -76,6 +76,9 @@ Result<PrincipalRef> Authenticator::make_principal(const ClaimSet& claims, std::
                       .issuer_index = issuer_index};
   auto read = read_rights(claims, issuer.rights, settings_.role_permissions, principal);
   if (!read) return invalid(read.error());
+  for (const std::string& path : settings_.limit_claims) {
+    principal.limit_claims.push_back(read_limit_claim(claims, path));
+  }
   return PrincipalRef(std::move(principal));
 }
 

@@ -43,6 +43,7 @@ struct AuthenticationSettings {
   std::size_t max_token_bytes = 8 * 1024;
   std::size_t cache_bytes = 16 * 1024 * 1024;
   std::vector<RolePermissions> role_permissions{};
+  std::vector<std::string> limit_claims{};  // paths, of what rate limits look at
 };
 
 // An issuer's keys lacked what a token asked for: the set may be older than a rotation.

@@ -127,4 +127,10 @@ std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const 
   return {};
 }
 
+std::string read_limit_claim(const ClaimSet& claims, std::string_view path) {
+  std::vector<std::string> texts;
+  auto kind = claims.read(path, ClaimSet::Scalars::any, texts);
+  return kind == ClaimSet::Kind::text || kind == ClaimSet::Kind::list ? join(texts, ',') : std::string();
+}
+
 }  // namespace lotagate::access

@@ -53,4 +53,8 @@ std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const 
                                                   const std::vector<RolePermissions>& role_permissions,
                                                   Principal& principal);
 
+// The claim at `path` for rate limits: a text, a number or a boolean as JSON writes it, the elements of a list joined
+// by commas. Empty if it is absent or anything else.
+std::string read_limit_claim(const ClaimSet& claims, std::string_view path);
+
 }  // namespace lotagate::access

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -13,14 +14,15 @@ namespace lotagate::access {
 struct Principal {
   std::string subject;  // the issuer's prefix and `sub`: visible ASCII; percent-encode it before it enters a URL
   std::string issuer;
-  std::string tenant{};            // empty without the claim
-  std::string session{};           // `sid`; empty without the claim
-  std::string roles{};             // of `roles_claim`: comma separated, fit for a header field
-  std::string permissions{};       // of `permissions_claim` and of those roles: comma separated, all valid_permission()
-  std::string scopes{};            // of `scopes_claim`: separated by spaces
-  std::string header_lines{};      // of `claims_to_headers`: whole lines, each with its CRLF
-  WallTime expires{};              // the token's own, without skew
-  std::uint32_t issuer_index = 0;  // into AuthenticationSettings::issuers
+  std::string tenant{};        // empty without the claim
+  std::string session{};       // `sid`; empty without the claim
+  std::string roles{};         // of `roles_claim`: comma separated, fit for a header field
+  std::string permissions{};   // of `permissions_claim` and of those roles: comma separated, all valid_permission()
+  std::string scopes{};        // of `scopes_claim`: separated by spaces
+  std::string header_lines{};  // of `claims_to_headers`: whole lines, each with its CRLF
+  std::vector<std::string> limit_claims{};  // of AuthenticationSettings::limit_claims, one for one; lists: a,b
+  WallTime expires{};                       // the token's own, without skew
+  std::uint32_t issuer_index = 0;           // into AuthenticationSettings::issuers
 };
 
 // Holds a principal for as long as a request needs it, whatever the token cache does meanwhile. Counted without

@@ -41,7 +41,9 @@ struct TokenCache::Entry {
   // What a request still holds after an eviction is not the cache's any more.
   std::size_t bytes() const {
     const Principal& p = *principal;
-    return sizeof(Entry) + sizeof(Principal) + 2 * kAllocationOverheadBytes + heap_bytes(token) +
+    std::size_t limit_claims = p.limit_claims.capacity() * sizeof(std::string);
+    for (const std::string& text : p.limit_claims) limit_claims += heap_bytes(text);
+    return limit_claims + sizeof(Entry) + sizeof(Principal) + 2 * kAllocationOverheadBytes + heap_bytes(token) +
            heap_bytes(p.subject) + heap_bytes(p.issuer) + heap_bytes(p.tenant) + heap_bytes(p.session) +
            heap_bytes(p.roles) + heap_bytes(p.permissions) + heap_bytes(p.scopes) + heap_bytes(p.header_lines);
   }

@@ -25,6 +25,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {"loop_detected", 508, false, "The request has passed this gateway before."},
     {"keys_unavailable", 503, true, "The keys that verify tokens are not available."},
     {"authorization_unavailable", 503, true, "Permissions cannot be checked at the moment."},
+    {"limits_unavailable", 503, true, "The request cannot be counted at the moment."},
     {"upstream_unreachable", 502, true, "The service cannot be reached."},
     {"upstream_reset", 502, true, "The service closed the connection before it answered."},
     {"upstream_timeout", 504, true, "The service did not answer in time."},

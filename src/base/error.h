@@ -27,6 +27,7 @@ enum class ErrorCode : std::uint8_t {
   loop_detected,
   keys_unavailable,
   authorization_unavailable,
+  limits_unavailable,
   upstream_unreachable,
   upstream_reset,
   upstream_timeout,

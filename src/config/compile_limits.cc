@@ -30,7 +30,8 @@ CompiledBucket compile_bucket(const RateLimit& rule, const std::string& value, c
                         .shared = nullptr};
   bucket.policy_item = limit::write_ratelimit_policy(item, limit::quote_policy_name(rule.name), *policy);
   if (rule.shared && hooks.shared_policy) {
-    bucket.shared = hooks.shared_policy({.name = name, .bucket = *policy, .on_failure = rule.on_store_failure});
+    bucket.shared =
+        hooks.shared_policy({.name = name, .bucket = *policy, .most_debt = debt, .on_failure = rule.on_store_failure});
   }
   return bucket;
 }

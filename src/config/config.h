@@ -161,15 +161,15 @@ struct LimitExemptions {
 };
 
 struct RateLimit {
-  std::string name;
+  std::string name{};
   std::vector<LimitKeyPart> key{LimitKeyPart{}};  // at least one
-  BucketSize size;                                // without `by`
-  LimitSelector by;
-  std::vector<LimitCase> cases;  // with `by`: at least "*"
+  BucketSize size{};                              // without `by`
+  LimitSelector by{};
+  std::vector<LimitCase> cases{};  // with `by`: at least "*"
   LimitStage stage = LimitStage::after_authentication;
-  LimitCost cost;
-  std::vector<std::uint16_t> count;  // only answers with these statuses cost, ascending; empty: every request does
-  LimitExemptions exempt;
+  LimitCost cost{};
+  std::vector<std::uint16_t> count{};  // only answers with these statuses cost, ascending; empty: every request does
+  LimitExemptions exempt{};
   bool report_only = false;
   bool legacy_headers = false;  // X-RateLimit-Limit, -Remaining, -Reset
   bool show_keys = false;       // /status names the heaviest keys in clear

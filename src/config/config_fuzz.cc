@@ -62,7 +62,8 @@ std::shared_ptr<const Snapshot> compile_alone(const Config& config) {
   CompileHooks hooks{
       .resolve = [](const Url& url) { return std::vector<SocketAddress>{{.ip = {}, .port = url.port}}; },
       .metrics_slot = [](const std::string&, const std::string&) { return 0u; },
-      .limit_slot = [](const std::string&) { return 0u; },
+      .bucket_kind = [](const std::string&, const std::string&) { return std::uint16_t{0}; },
+      .shared_policy = {},
       .health = [](const SocketAddress&) { return std::make_shared<upstream::EndpointHealth>(); },
   };
   return compile(config, hooks, nullptr);

@@ -37,7 +37,7 @@ void AccessCheck::reset() {
   digest_.reset();
   key_accepted_ = false;
   key_expires_ = WallTime::max();
-  key_permissions_ = key_id_ = subject_ = tenant_ = roles_ = would_deny_reason_ = {};
+  key_permissions_ = key_id_ = subject_ = tenant_ = plan_ = roles_ = would_deny_reason_ = {};
 }
 
 std::optional<Result<void>> AccessCheck::proceed(const AccessQuestion& question, access::DirectoryWaiter* waiter) {
@@ -139,6 +139,7 @@ Result<void> AccessCheck::decide(const AccessQuestion& question, const access::A
   TRY_VOID(access::check_standing(standing));
   if (user != nullptr) {
     tenant_ = arena_.copy(user->tenant);
+    plan_ = arena_.copy(user->plan);
     std::string_view own = user->roles.joined();
     bool both = !own.empty() && !roles_.empty();
     roles_ = arena_.concat({roles_, both ? "," : "", own});

@@ -5,7 +5,6 @@
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
 #include "gateway/lookup_wait.h"
-#include "limit/limit_key.h"
 
 namespace lotagate {
 namespace {
@@ -93,25 +92,23 @@ Result<void> Exchange::match_route() {
   return check_length(request_framing_, route_->max_body);
 }
 
-// Limits by address stand before authentication, limits by user behind it. Every one of the route's takes its token;
-// the first that has none refuses.
-Result<void> Exchange::apply_limits(config::LimitKey stage) {
-  for (std::size_t index : route_->limits) {
-    const config::CompiledLimit& limit = view_->snapshot->limits[index];
-    if (limit.key != stage) continue;
-    bool by_user = limit.key == config::LimitKey::user && !access_.subject().empty();
-    std::uint64_t key =
-        by_user ? limit::user_key(limit.seed, access_.subject()) : limit::address_key(limit.seed, client_ip_);
-    auto decision = worker_.shared().buckets.take(key, limit.bucket, worker_.reactor().now());
-    LimitCounters& counters = worker_.limit_counters(limit.counter_slot);
-    (decision.allowed ? counters.allowed : counters.refused).add();
-    if (limit.report_only) continue;
-    limits_.push_back({&limit, decision});
-    if (decision.allowed) continue;
-    retry_after_ = decision.retry_after;
-    return fail(ErrorCode::rate_limited, Origin::downstream, limit.name);
-  }
-  return {};
+// R05: what needs no caller stands before authentication, and costs less.
+Result<void> Exchange::apply_limits(config::LimitStage stage) {
+  if (route_->limits.empty()) return {};
+  LimitQuestion question{.snapshot = *view_->snapshot,
+                         .route = *route_,
+                         .fields = request_.fields,
+                         .path = target_.path,
+                         .client = client_ip_,
+                         .peer_trusted = peer_trusted_,
+                         .access = access_};
+  return limits_.apply(question, stage);
+}
+
+// For an answer of our own. The service may have worked unless it was never reached.
+void Exchange::settle_limits(const Error& error) {
+  bool reached = attempts_ > 0 && error.code != ErrorCode::upstream_unreachable;
+  limits_.settle(error_status(error), nullptr, reached);
 }
 
 AccessQuestion Exchange::access_question() const {

@@ -34,7 +34,7 @@ void Exchange::write_downstream_head(http::HeadWriter& out, const http::Framing&
     const http::Field* length = response_.fields.only(http::FieldName::content_length);
     if (length != nullptr) out.field("Content-Length", parse_decimal(length->value).value_or(0));
   }
-  write_limit_fields(out);
+  limits_.write_fields(out);
   write_common(out);
   out.end_of_head();
 }
@@ -60,20 +60,6 @@ void Exchange::write_common(http::HeadWriter& out) {
   }
 }
 
-void Exchange::write_limit_fields(http::HeadWriter& out) {
-  if (limits_.empty()) return;
-  out.field("RateLimit-Policy", route_->policy_field);
-  out.text("RateLimit: ");
-  bool first = true;
-  for (const LimitOutcome& outcome : limits_) {
-    char item[limit::kMaxLimitItem];
-    if (!first) out.text(", ");
-    first = false;
-    out.text(limit::write_ratelimit(item, outcome.limit->quoted_name, outcome.decision));
-  }
-  out.text("\r\n");
-}
-
 // What belongs to the error besides its body: challenges, allowed methods, when to come back.
 void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
   char text[limit::kMaxRetryAfter];
@@ -92,10 +78,11 @@ void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
       break;
     case ErrorCode::method_not_allowed: out.field("Allow", allow_); break;
     case ErrorCode::rate_limited:
-      out.field("Retry-After", limit::write_retry_after(text, retry_after_.value_or(seconds(1))));
+      out.field("Retry-After", limit::write_retry_after(text, limits_.retry_after().value_or(seconds(1))));
       break;
     case ErrorCode::keys_unavailable:
     case ErrorCode::authorization_unavailable:
+    case ErrorCode::limits_unavailable:
     case ErrorCode::overloaded:
     case ErrorCode::draining: out.field("Retry-After", limit::write_retry_after(text, kUnavailableRetryAfter)); break;
     default: break;
@@ -110,8 +97,10 @@ Task<bool> Exchange::answer_error(const Error& error) {
     status_ = error_info(ErrorCode::client_closed).status;
     co_return false;
   }
+  settle_limits(error);
   keep_alive_ = keep_alive_ && drain_request_body();
-  http::ProblemContext context{.instance = instance_, .request_id = request_id_, .service = {}};
+  http::ProblemContext context{
+      .instance = instance_, .request_id = request_id_, .service = {}, .violated_policy = limits_.violated()};
   if (error.origin == Origin::upstream && route_ != nullptr) {
     context.service = view_->snapshot->services[route_->service].name;
   }
@@ -134,7 +123,7 @@ Task<bool> Exchange::answer_problem(const Error& error, const std::string& body,
   out.field("Content-Type", "application/problem+json");
   out.field("Content-Length", body.size());
   write_error_fields(out, error);
-  if (route_ != nullptr) write_limit_fields(out);
+  limits_.write_fields(out);
   write_common(out);
   out.end_of_head();
   if (!to_head()) out.text(body);

@@ -1,6 +1,7 @@
 #include "gateway/authentication_settings.h"
 
 #include "base/check.h"
+#include "config/snapshot.h"
 
 namespace lotagate {
 
@@ -19,6 +20,7 @@ access::AuthenticationSettings authentication_settings(const config::Config& con
                                 .rights = issuer.rights});
   }
   settings.role_permissions = config.roles;
+  settings.limit_claims = config::limit_claims(config);
   return settings;
 }
 

@@ -17,6 +17,7 @@ Exchange::Exchange(Worker& worker)
       arena_(kArenaBytes),
       request_body_(worker.reactor(), Side::downstream),
       access_(worker, arena_),
+      limits_(worker, arena_),
       response_body_(worker.reactor(), Side::upstream) {}
 
 Exchange::~Exchange() = default;
@@ -29,7 +30,7 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
     outcome = co_await answer_options();
   } else if (outcome) {
     if (awaits_access_) outcome = co_await await_access();
-    if (outcome) outcome = apply_limits(config::LimitKey::user);
+    if (outcome) outcome = apply_limits(config::LimitStage::after_authentication);
     if (outcome) outcome = co_await forward();
   }
   bool keep = keep_alive_;
@@ -48,7 +49,7 @@ Result<void> Exchange::admit(std::string_view head, std::string_view rest) {
   if (target_.path == "*" || field_findings_.for_us()) return {};
   TRY_VOID(match_route());
   TRY_VOID(check_upgrade());
-  TRY_VOID(apply_limits(config::LimitKey::address));
+  TRY_VOID(apply_limits(config::LimitStage::before_authentication));
   if (route_->is_public) return {};
   auto decision = access_.proceed(access_question(), nullptr);
   awaits_access_ = !decision;
@@ -102,8 +103,7 @@ void Exchange::begin(Connection& connection) {
   instance_ = {};
   access_.reset();
   path_subject_ = {};
-  limits_.clear();
-  retry_after_.reset();
+  limits_.reset();
   endpoint_ = {};
   upload_ = Upload::none;
   response_.status = 0;
@@ -149,7 +149,7 @@ void Exchange::leave_view() {
     endpoint_ = arena_.copy(endpoint_);
   }
   route_ = nullptr;
-  limits_.clear();
+  limits_.reset();
   release_view();
 }
 

@@ -16,12 +16,12 @@
 #include "config/snapshot.h"
 #include "gateway/access_check.h"
 #include "gateway/body.h"
+#include "gateway/limit_check.h"
 #include "gateway/request_checks.h"
 #include "gateway/tunnel.h"
 #include "gateway/worker.h"
 #include "http/head.h"
 #include "http/target.h"
-#include "limit/bucket.h"
 #include "runtime/event.h"
 #include "telemetry/record.h"
 #include "upstream/endpoint_pool.h"
@@ -47,10 +47,6 @@ class Exchange final : public HangupListener {
   FramePool& frames() { return worker_.frames(); }
 
  private:
-  struct LimitOutcome {
-    const config::CompiledLimit* limit;
-    limit::BucketDecision decision;
-  };
   // How far the head of the answer has come: interim is a whole one that another follows (1xx).
   enum class ResponseStep : std::uint8_t { incomplete, interim, complete };
   // A relayed answer whose head has been written.
@@ -86,7 +82,8 @@ class Exchange final : public HangupListener {
   void identify_client();
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
-  Result<void> apply_limits(config::LimitKey stage);
+  Result<void> apply_limits(config::LimitStage stage);
+  void settle_limits(const Error& error);
   AccessQuestion access_question() const;
   Task<Result<void>> await_access();
 
@@ -134,7 +131,6 @@ class Exchange final : public HangupListener {
   void write_downstream_head(http::HeadWriter& out, const http::Framing& framing, bool chunked);
   void write_kept_fields(http::HeadWriter& out, bool replaced_body);
   void write_common(http::HeadWriter& out);
-  void write_limit_fields(http::HeadWriter& out);
   void write_error_fields(http::HeadWriter& out, const Error& error);
   Task<bool> answer_error(const Error& error);
   // Sends a whole answer of our own. True if it went out.
@@ -175,8 +171,7 @@ class Exchange final : public HangupListener {
   AccessCheck access_;
   LookupWait* access_wait_ = nullptr;  // while one is under way
   std::string_view path_subject_;      // what stands for {subject} in the path
-  std::vector<LimitOutcome> limits_;
-  std::optional<nanoseconds> retry_after_;
+  LimitCheck limits_;
 
   // The upstream
   upstream::EndpointPool* pool_ = nullptr;

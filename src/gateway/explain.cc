@@ -30,7 +30,8 @@ std::shared_ptr<const config::Snapshot> compile(config::Config config) {
   config::CompileHooks hooks{
       .resolve = [](const config::Url&) { return std::vector<SocketAddress>(); },
       .metrics_slot = [](const std::string&, const std::string&) { return std::uint32_t{0}; },
-      .limit_slot = [](const std::string&) { return std::uint32_t{0}; },
+      .bucket_kind = [](const std::string&, const std::string&) { return std::uint16_t{0}; },
+      .shared_policy = {},
       .health = [](const SocketAddress&) { return std::make_shared<upstream::EndpointHealth>(); }};
   return config::compile(std::move(config), hooks, nullptr);
 }
@@ -129,7 +130,7 @@ class Walk {
     found_.is_public = route_->is_public;
     found_.report_only = route_->report_only;
     found_.needs = needs_of(route_->require, head_.method);
-    for (std::size_t index : route_->limits) found_.limits.push_back(snapshot_.limits[index].name);
+    for (const auto& use : route_->limits) found_.limits.push_back(use.limit->rule.name);
     return check_length(framing_, route_->max_body);
   }
 

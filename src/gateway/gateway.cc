@@ -10,6 +10,7 @@
 
 #include "base/host_port.h"
 #include "gateway/authentication_settings.h"
+#include "gateway/limit_store.h"
 #include "gateway/resolve.h"
 #include "runtime/epoll_backend.h"
 
@@ -96,12 +97,14 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   log_ = std::move(*log);
   metrics_ = std::make_unique<telemetry::Metrics>(workers);
   buckets_ = std::make_unique<limit::BucketTable>(loaded->rate_limit_table.memory_bytes);
+  open_limit_store(*loaded);
   auto refetch = [this](const access::RefetchRequest& missed) {
     std::shared_lock lock(key_source_mutex_);
     if (key_source_) key_source_->request_refetch(missed.issuer, missed.key);
   };
   std::uint32_t capacity = connection_capacity(workers * (kWorkerDescriptors + loaded->listeners.size()));
-  shared_ = std::make_unique<Shared>(*metrics_, *log_, *buckets_, instance_name(), refetch, capacity);
+  shared_ =
+      std::make_unique<Shared>(*metrics_, *log_, *buckets_, shared_buckets_.get(), instance_name(), refetch, capacity);
   for (std::uint32_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, *shared_, std::make_unique<EpollBackend>()));
   }
@@ -121,6 +124,16 @@ std::expected<void, std::vector<std::string>> Gateway::start() {
   for (const SocketAddress& address : bound_) spdlog::info("listening on {}", to_string(address));
   spdlog::info("ready");
   return {};
+}
+
+// Once open it stays: requests under an older configuration may still count there.
+void Gateway::open_limit_store(const config::Config& config) {
+  if (!config.limit_store) return;
+  if (!shared_buckets_) {
+    shared_buckets_ = std::make_unique<limit::SharedBuckets>(store_settings(*config.limit_store), store_hooks());
+  } else if (config.limit_store != snapshot_->config.limit_store) {
+    shared_buckets_->reconfigure(store_settings(*config.limit_store));
+  }
 }
 
 void Gateway::start_workers() {
@@ -163,11 +176,11 @@ config::CompileHooks Gateway::hooks() {
               },
           .metrics_slot = [this](const std::string& route,
                                  const std::string& service) { return metrics_->route_slot(route, service); },
-          .limit_slot =
-              [this](const std::string& policy) {
-                auto [slot, added] = limit_slots_.try_emplace(policy, static_cast<std::uint32_t>(limit_slots_.size()));
-                return std::min(slot->second, kMaxLimitSlots - 1);
-              },
+          .bucket_kind = [this](const std::string& policy,
+                                const std::string& value) { return bucket_kinds_.number(policy, value); },
+          .shared_policy = [this](const limit::SharedPolicy& policy) -> const limit::SharedPolicy* {
+            return shared_buckets_ ? &shared_buckets_->policy(policy) : nullptr;
+          },
           .health =
               [this](const SocketAddress& address) {
                 auto& health = health_[address];
@@ -231,6 +244,8 @@ void Gateway::reload() {
   }
   warn_about_restart_settings(*loaded);
   if (!same_addresses(loaded->listeners, snapshot_->config.listeners)) loaded->listeners = snapshot_->config.listeners;
+  open_limit_store(*loaded);
+  shared_->shared_buckets = shared_buckets_.get();  // workers look at it only under the snapshot that comes below
   auto fresh = compile(std::move(*loaded));
   bool same_issuers = config::same_authentication(snapshot_->config, fresh->config);
   bool same_directory = snapshot_->directory == fresh->directory;
@@ -278,6 +293,9 @@ void Gateway::warn_about_restart_settings(const config::Config& fresh) const {
   if (running.workers != fresh.workers) warn("workers");
   if (running.access_log.file != fresh.access_log.file) warn("access_log");
   if (running.rate_limit_table.memory_bytes != fresh.rate_limit_table.memory_bytes) warn("rate_limit_table");
+  bool same_memory = !running.limit_store || !fresh.limit_store ||
+                     running.limit_store->memory_bytes == fresh.limit_store->memory_bytes;
+  if (!same_memory) warn("limit_store.memory");
 }
 
 void Gateway::refresh_addresses() {

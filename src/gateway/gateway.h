@@ -17,10 +17,12 @@
 #include "config/load.h"
 #include "config/snapshot.h"
 #include "gateway/admin.h"
+#include "gateway/bucket_kinds.h"
 #include "gateway/changes_feed.h"
 #include "gateway/key_source.h"
 #include "gateway/shared.h"
 #include "gateway/worker.h"
+#include "limit/shared_buckets.h"
 
 namespace lotagate {
 
@@ -54,6 +56,7 @@ class Gateway {
   };
 
   std::expected<void, std::vector<std::string>> bind(const config::Config& config);
+  void open_limit_store(const config::Config& config);
   void start_workers();
   config::CompileHooks hooks();
   std::shared_ptr<const config::Snapshot> compile(config::Config config);
@@ -78,7 +81,8 @@ class Gateway {
   std::unique_ptr<telemetry::AccessLog> log_;
   std::unique_ptr<limit::BucketTable> buckets_;
   std::unique_ptr<Shared> shared_;
-  std::map<std::string, std::uint32_t> limit_slots_;
+  BucketKinds bucket_kinds_;
+  std::unique_ptr<limit::SharedBuckets> shared_buckets_;
   std::map<std::string, std::vector<SocketAddress>> addresses_;  // by host:port, as last resolved
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
 

@@ -97,8 +97,10 @@ Task<std::string> Exchange::read_error_body() {
 Task<Result<void>> Exchange::transform_error() {
   std::string body = co_await read_error_body();
   Error error{.code = ErrorCode::upstream_error, .origin = Origin::upstream, .status = response_.status};
-  http::ProblemContext context{
-      .instance = instance_, .request_id = request_id_, .service = view_->snapshot->services[route_->service].name};
+  http::ProblemContext context{.instance = instance_,
+                               .request_id = request_id_,
+                               .service = view_->snapshot->services[route_->service].name,
+                               .violated_policy = {}};
   bool readable =
       response_.status < 500 && !body.empty() && response_.fields.first(http::FieldName::content_encoding) == nullptr;
   std::string problem;

@@ -15,21 +15,25 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
+namespace lotagate::limit {
+class SharedBuckets;
+}  // namespace lotagate::limit
+
 namespace lotagate {
 
-// Decisions of one rate-limit policy by one worker.
+// Decisions about one kind of bucket (a limit, or a case of one) by one worker.
 struct LimitCounters {
   telemetry::Counter allowed;
   telemetry::Counter refused;
+  telemetry::Counter would_refuse;  // under `report_only`: the request went on
 };
-// Policies (by name) of one process's life; the configuration allows no more at once.
-inline constexpr std::uint32_t kMaxLimitSlots = 256;
 
 struct Shared {
   telemetry::Metrics& metrics;
   telemetry::AccessLog& log;
   limit::BucketTable& buckets;
-  std::string instance;  // our name in Via, unique to this process: seeing it again is a loop
+  limit::SharedBuckets* shared_buckets;  // null without a `limit_store`
+  std::string instance;                  // our name in Via, unique to this process: seeing it again is a loop
   std::function<void(const access::RefetchRequest&)> request_key_refetch;
   ConnectionCaps connections;  // client connections of all workers
 };

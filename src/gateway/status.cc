@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/gateway.h"
 #include "gateway/json_writer.h"
+#include "gateway/limit_metrics.h"
 
 namespace lotagate {
 namespace {
@@ -164,20 +165,7 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
   out.workers = static_cast<std::uint32_t>(workers_.size());
   if (key_source_) out.issuers = key_source_->metrics();
   if (snapshot_->directory) out.user_management = user_management_metrics(*snapshot_, changes_feed_.get());
-  auto table = buckets_->stats();
-  out.buckets.bytes = table.bytes;
-  out.buckets.slots = table.slots;
-  out.buckets.occupied = table.occupied;
-  out.buckets.insertions = table.insertions;
-  out.buckets.evictions = table.evictions;
-  for (const auto& limit : snapshot_->limits) {
-    telemetry::PolicyMetrics policy{.policy = limit.name};
-    for (auto& worker : workers_) {
-      policy.allowed += worker->limit_counters(limit.counter_slot).allowed.value();
-      policy.refused += worker->limit_counters(limit.counter_slot).refused.value();
-    }
-    out.buckets.policies.push_back(std::move(policy));
-  }
+  out.buckets = bucket_metrics(*buckets_, *snapshot_, workers_);
   auto now = monotonic_now();
   for (const auto& service : snapshot_->services) {
     for (const auto& endpoint : service.endpoints) {

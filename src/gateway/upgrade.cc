@@ -104,7 +104,7 @@ Task<Result<void>> Exchange::switch_protocols() {
   head.text("HTTP/1.1 101 Switching Protocols\r\n");
   write_kept_fields(head, false);
   head.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
-  write_limit_fields(head);
+  limits_.write_fields(head);
   head.field("X-Request-Id", request_id_);
   head.end_of_head();
   if (head.overflowed()) co_return fail(ErrorCode::upstream_invalid, Origin::upstream, "head too large");

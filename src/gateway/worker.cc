@@ -38,7 +38,7 @@ Worker::Worker(std::uint32_t index, Shared& shared, std::unique_ptr<Backend> bac
       reactor_(*backend_),
       metrics_(shared.metrics.shard(index)),
       log_(shared.log.shard(index)),
-      limit_counters_(std::make_unique<std::array<LimitCounters, kMaxLimitSlots>>()) {}
+      limit_counters_(std::make_unique<std::array<LimitCounters, limit::BucketTable::kMaxKinds>>()) {}
 
 Worker::~Worker() = default;
 

@@ -94,7 +94,8 @@ class Worker {
   std::unique_ptr<Exchange> take_exchange();
   void give_back(std::unique_ptr<Exchange> exchange);
   void forget(Connection& connection);
-  LimitCounters& limit_counters(std::uint32_t slot) { return (*limit_counters_)[slot]; }
+  // By BucketPolicy::kind.
+  LimitCounters& limit_counters(std::size_t kind) { return (*limit_counters_)[kind]; }
   // The endpoint for the next attempt: round robin, suspect ones last; `tried`, where the last attempt failed, only if
   // all others are suspect. endpoints.size() if there are none.
   std::size_t pick_index(WorkerView::Service& service, const upstream::EndpointPool* tried = nullptr);
@@ -151,7 +152,7 @@ class Worker {
   SparseWarning lookup_warning_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::size_t open_accept_loops_ = 0;
-  std::unique_ptr<std::array<LimitCounters, kMaxLimitSlots>> limit_counters_;
+  std::unique_ptr<std::array<LimitCounters, limit::BucketTable::kMaxKinds>> limit_counters_;
   std::uint64_t requests_ = 0;
   std::uint64_t retries_ = 0;
   std::vector<BackgroundTask*> tasks_;

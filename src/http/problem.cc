@@ -53,6 +53,11 @@ void append_common(std::string& out, const Error& error, const ProblemContext& c
   bool retryable = error.code == ErrorCode::upstream_error ? status == 429 || status == 503 : info.retryable;
   append_raw_member(out, "retryable", retryable ? "true" : "false");
   if (!context.service.empty()) append_member(out, "service", context.service);
+  if (context.violated_policy.empty()) return;
+  // A list, as in the problem types of draft-ietf-httpapi-ratelimit-headers-11.
+  std::string list = "[\"";
+  append_json_escaped(list, context.violated_policy);
+  append_raw_member(out, "violated-policies", list + "\"]");
 }
 
 constexpr std::array<std::string_view, 8> kOurMembers{"status",    "instance", "code",  "request_id",

@@ -12,7 +12,8 @@ namespace lotagate::http {
 struct ProblemContext {
   std::string_view instance;  // canonical path; empty if the request had none
   std::string_view request_id;
-  std::string_view service;  // which backend it came from; empty if the gateway itself
+  std::string_view service;               // which backend it came from; empty if the gateway itself
+  std::string_view violated_policy = {};  // the limit that refused; empty: none did
 };
 
 // Appends the JSON document for `error` to `out`.

@@ -28,19 +28,19 @@ namespace lotagate::limit {
 namespace {
 
 constexpr std::uint64_t kTentative = 1ull << 63;  // never set in a time: bucket.h keeps those below 2^62
-// The low bits of a slot's key say how long the window of its policy is: bit_width(window_ns), at most 61.
-constexpr std::uint64_t kWindowBits = 63;
+// The low bits of a slot's key are its kind.
+constexpr std::uint64_t kKindMask = BucketTable::kMaxKinds - 1;
 
 __extension__ typedef unsigned __int128 __attribute__((may_alias)) Word128;
 
-bool same_key(std::uint64_t a, std::uint64_t b) noexcept { return ((a ^ b) & ~kWindowBits) == 0; }
+bool same_key(std::uint64_t a, std::uint64_t b) noexcept { return ((a ^ b) & ~kKindMask) == 0; }
 
 bool is_tentative(std::uint64_t full_at) noexcept { return (full_at & kTentative) != 0; }
 
 std::uint64_t tag_of(std::uint64_t key, const BucketPolicy& policy) noexcept {
-  std::uint64_t tag = key & ~kWindowBits;
-  if (tag == 0) tag = kWindowBits + 1;  // 0 is the empty slot
-  return tag | static_cast<std::uint64_t>(std::bit_width(policy.window_ns));
+  std::uint64_t tag = key & ~kKindMask;
+  if (tag == 0) tag = kKindMask + 1;  // 0 is the empty slot
+  return tag | (policy.kind & kKindMask);
 }
 
 // The key is read first: a key that is seen was there before its time was read.
@@ -57,24 +57,21 @@ bool exchange(Slot& slot, const Slot& expected, const Slot& desired) noexcept {
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-// Order of forgetting: the lowest goes first.
-template <typename Slot>
-std::uint64_t worth(const Slot& slot, std::uint64_t now_ns) noexcept {
-  if (slot.key == 0) return 0;
-  if (is_tentative(slot.full_at)) return UINT64_MAX;  // someone's take in progress
-  if (slot.full_at <= now_ns) return 1;
-  std::uint64_t missing = slot.full_at - now_ns;
-  std::uint64_t bits = slot.key & kWindowBits;
-  return 2 + (bits >= 16 ? missing >> (bits - 16) : missing << (16 - bits));  // share of the window, in 1 / 65536
-}
-
 }  // namespace
 
 struct BucketTable::Take {
   std::uint64_t tag;
   const BucketPolicy& policy;
   MonotonicTime now;
-  std::uint32_t cost;
+  std::int64_t tokens;
+  bool settles;  // after the fact, without asking
+
+  BucketStep step(std::uint64_t full_at) const noexcept {
+    if (settles) return bucket_settle(policy, full_at, now, tokens);
+    return bucket_step(policy, full_at, now, static_cast<std::uint32_t>(tokens));
+  }
+  // Whether a key without a bucket has to get one.
+  bool leaves_trace() const noexcept { return tokens > 0 && (settles || tokens <= policy.burst); }
 };
 
 struct BucketTable::View {
@@ -98,24 +95,41 @@ BucketTable::~BucketTable() { munmap(sets_, bytes_); }
 
 BucketDecision BucketTable::take(std::uint64_t key, const BucketPolicy& policy, MonotonicTime now,
                                  std::uint32_t cost) noexcept {
-  const Take take{tag_of(key, policy), policy, now, cost};
+  return apply(key, {tag_of(key, policy), policy, now, cost, false});
+}
+
+BucketDecision BucketTable::settle(std::uint64_t key, const BucketPolicy& policy, MonotonicTime now,
+                                   std::int64_t tokens) noexcept {
+  return apply(key, {tag_of(key, policy), policy, now, tokens, true});
+}
+
+BucketDecision BucketTable::apply(std::uint64_t key, const Take& take) noexcept {
   // The high half chooses the set (multiply and shift: any number of sets), all but the lowest bits tell keys apart.
   Set& set = sets_[(key >> 32) * set_count_ >> 32];
-  const bool takes_something = cost > 0 && cost <= policy.burst;
   BucketDecision decision;
   while (true) {
     const View view = look(set, take.tag);
     if (view.bucket != View::kNone) {
       if (view.tentative != View::kNone) remove_tentative(set, view, take.tag);
       if (take_bucket(set.slots[view.bucket], view.slots[view.bucket], take, decision)) return decision;
-    } else if (!takes_something) {
-      return bucket_step(policy, 0, now, cost).decision;
+    } else if (!take.leaves_trace()) {
+      return take.step(0).decision;
     } else if (view.tentative != View::kNone) {
       if (take_tentative(set, view.tentative, view.slots[view.tentative], take, decision)) return decision;
     } else {
       enter(set, view, take);
     }
   }
+}
+
+// Order of forgetting: the lowest goes first.
+std::uint64_t BucketTable::worth(const Slot& slot, std::uint64_t now_ns) const noexcept {
+  if (slot.key == 0) return 0;
+  if (is_tentative(slot.full_at)) return UINT64_MAX;  // someone's take in progress
+  if (slot.full_at <= now_ns) return 1;
+  std::uint64_t missing = slot.full_at - now_ns;
+  unsigned bits = kinds_[slot.key & kKindMask].window_bits.load(std::memory_order_relaxed);
+  return 2 + (bits >= 16 ? missing >> (bits - 16) : missing << (16 - bits));  // share of the window, in 1 / 65536
 }
 
 BucketTable::View BucketTable::look(const Set& set, std::uint64_t tag) noexcept {
@@ -134,7 +148,7 @@ BucketTable::View BucketTable::look(const Set& set, std::uint64_t tag) noexcept 
 
 // A refusal changes nothing, yet is exchanged for itself: the proof that key and time were read of one moment.
 bool BucketTable::take_bucket(Slot& slot, const Slot& seen, const Take& take, BucketDecision& decision) noexcept {
-  BucketStep step = bucket_step(take.policy, seen.full_at, take.now, take.cost);
+  BucketStep step = take.step(seen.full_at);
   decision = step.decision;
   return exchange(slot, seen, step.changes ? Slot{take.tag, step.full_at_ns} : seen);
 }
@@ -142,7 +156,7 @@ bool BucketTable::take_bucket(Slot& slot, const Slot& seen, const Take& take, Bu
 bool BucketTable::take_tentative(Set& set, std::size_t way, const Slot& seen, const Take& take,
                                  BucketDecision& decision) noexcept {
   if (!is_only_entry(set, way, seen)) return false;
-  BucketStep step = bucket_step(take.policy, 0, take.now, take.cost);
+  BucketStep step = take.step(0);
   decision = step.decision;
   return exchange(set.slots[way], seen, Slot{take.tag, step.full_at_ns});
 }
@@ -175,11 +189,18 @@ void BucketTable::enter(Set& set, const View& view, const Take& take) noexcept {
   const Slot& old = view.slots[victim];
   const std::uint64_t ticket = tickets_.fetch_add(1, std::memory_order_relaxed);
   if (!exchange(set.slots[victim], old, Slot{take.tag, kTentative | ticket})) return;
+  Kind& kind = kinds_[take.tag & kKindMask];
+  kind.keys.fetch_add(1, std::memory_order_relaxed);
+  kind.window_bits.store(static_cast<std::uint8_t>(std::bit_width(take.policy.window_ns)), std::memory_order_relaxed);
   if (old.key == 0) {
     occupied_.fetch_add(1, std::memory_order_relaxed);
-  } else if (!is_tentative(old.full_at) && old.full_at > now_ns) {
-    evictions_.fetch_add(1, std::memory_order_relaxed);
+    return;
   }
+  Kind& old_kind = kinds_[old.key & kKindMask];
+  old_kind.keys.fetch_sub(1, std::memory_order_relaxed);
+  if (is_tentative(old.full_at) || old.full_at <= now_ns) return;
+  evictions_.fetch_add(1, std::memory_order_relaxed);
+  old_kind.evictions.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Entries that came too late: without this the slot of one whose thread found the bucket afterwards would stay taken.
@@ -193,6 +214,7 @@ void BucketTable::remove_tentative(Set& set, const View& view, std::uint64_t tag
 bool BucketTable::remove(Slot& slot, const Slot& seen) noexcept {
   if (!exchange(slot, seen, Slot{0, 0})) return false;
   occupied_.fetch_sub(1, std::memory_order_relaxed);
+  kinds_[seen.key & kKindMask].keys.fetch_sub(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -204,6 +226,12 @@ BucketTableStats BucketTable::stats() const noexcept {
           .occupied = static_cast<std::uint64_t>(occupied),
           .insertions = tickets_.load(std::memory_order_relaxed),
           .evictions = evictions_.load(std::memory_order_relaxed)};
+}
+
+BucketKindStats BucketTable::kind_stats(std::uint16_t kind) const noexcept {
+  const Kind& counts = kinds_[kind & kKindMask];
+  std::int64_t keys = std::max<std::int64_t>(counts.keys.load(std::memory_order_relaxed), 0);
+  return {.keys = static_cast<std::uint64_t>(keys), .evictions = counts.evictions.load(std::memory_order_relaxed)};
 }
 
 }  // namespace lotagate::limit

@@ -12,11 +12,17 @@
 namespace lotagate::limit {
 
 struct BucketTableStats {
-  std::uint64_t bytes = 0;       // of the one allocation
+  std::uint64_t bytes = 0;       // of the buckets' one allocation
   std::uint64_t slots = 0;       // buckets the table can hold
   std::uint64_t occupied = 0;    // slots that hold a key, also one whose bucket is full again
   std::uint64_t insertions = 0;  // attempts to enter a key since start
   std::uint64_t evictions = 0;   // of these, how many pushed out a bucket that was not yet full again
+};
+
+// Of the buckets of one kind (BucketPolicy::kind).
+struct BucketKindStats {
+  std::uint64_t keys = 0;       // with a bucket, also one that is full again
+  std::uint64_t evictions = 0;  // pushed out before they were full again
 };
 
 // A set-associative hash table. A set is one cache line of four slots of 16 bytes: {key, full_at}. A key lives in one
@@ -49,13 +55,21 @@ class BucketTable {
   BucketTable& operator=(const BucketTable&) = delete;
 
   // Takes `cost` tokens from the bucket of `key` (bucket_step has the rules), for any number of threads at once. `key`
-  // is a well-mixed secret hash (limit_key.h) of which 58 bits tell keys apart: among a million live keys any two share
-  // a bucket with a probability of 2e-6.
+  // is a well-mixed secret hash (limit_key.h) of which 54 bits tell keys apart: among a million live keys any two share
+  // a bucket with a probability of 3e-5.
   BucketDecision take(std::uint64_t key, const BucketPolicy& policy, MonotonicTime now,
                       std::uint32_t cost = 1) noexcept;
 
+  // Charges the bucket of `key`, or gives back to it, after the fact (bucket_settle has the rules). A key that was
+  // forgotten meanwhile has a full bucket: what it is charged is taken from that.
+  BucketDecision settle(std::uint64_t key, const BucketPolicy& policy, MonotonicTime now, std::int64_t tokens) noexcept;
+
   // Counters of this moment; any thread.
   BucketTableStats stats() const noexcept;
+  BucketKindStats kind_stats(std::uint16_t kind) const noexcept;
+
+  static constexpr std::size_t kKindBits = 10;
+  static constexpr std::size_t kMaxKinds = std::size_t{1} << kKindBits;
 
  private:
   friend struct BucketTableTestPeer;
@@ -72,6 +86,14 @@ class BucketTable {
   struct View;
   struct Take;
 
+  struct Kind {
+    std::atomic<std::int64_t> keys{0};
+    std::atomic<std::uint64_t> evictions{0};
+    std::atomic<std::uint8_t> window_bits{0};  // bit_width of the window that the newest of its buckets has
+  };
+
+  BucketDecision apply(std::uint64_t key, const Take& take) noexcept;
+  std::uint64_t worth(const Slot& slot, std::uint64_t now_ns) const noexcept;
   static View look(const Set& set, std::uint64_t tag) noexcept;
   static bool take_bucket(Slot& slot, const Slot& seen, const Take& take, BucketDecision& decision) noexcept;
   bool take_tentative(Set& set, std::size_t way, const Slot& seen, const Take& take, BucketDecision& decision) noexcept;
@@ -87,6 +109,7 @@ class BucketTable {
   alignas(64) std::atomic<std::uint64_t> tickets_{0};
   std::atomic<std::int64_t> occupied_{0};
   std::atomic<std::uint64_t> evictions_{0};
+  std::array<Kind, kMaxKinds> kinds_;
 };
 
 }  // namespace lotagate::limit

@@ -22,14 +22,14 @@ struct BucketTableTestPeer {
   // Puts an entry of `key` into way `way` of a table of one set: a bucket, or a tentative one as a stopped thread
   // leaves it.
   static void plant(BucketTable& table, std::size_t way, std::uint64_t key, std::uint64_t full_at) {
-    table.sets_[0].slots[way] = {key | 63, full_at};
+    table.sets_[0].slots[way] = {key & ~(BucketTable::kMaxKinds - 1), full_at};
     ++table.occupied_;
   }
   // Which ways hold an entry of `key`, and whether it is a bucket: "-t-b" is tentative in way 1, a bucket in way 3.
   static std::string ways(const BucketTable& table, std::uint64_t key) {
     std::string text;
     for (const auto& slot : table.sets_[0].slots) {
-      bool is_key = ((slot.key ^ key) >> 6) == 0;
+      bool is_key = ((slot.key ^ key) >> BucketTable::kKindBits) == 0;
       text += !is_key ? '-' : (slot.full_at & kTentative) != 0 ? 't' : 'b';
     }
     return text;
@@ -44,7 +44,7 @@ struct BucketTableTestPeer {
     std::vector<std::uint64_t> found;
     for (std::uint64_t set = 0; set < table.set_count_; ++set) {
       for (const auto& slot : table.sets_[set].slots) {
-        if (slot.key != 0) found.push_back(slot.key >> 6);
+        if (slot.key != 0) found.push_back(slot.key >> BucketTable::kKindBits);
       }
     }
     return found;
@@ -55,7 +55,11 @@ namespace {
 
 using Peer = BucketTableTestPeer;
 
-BucketPolicy policy(std::uint32_t tokens, double rate) { return make_bucket_policy(tokens, rate).value(); }
+BucketPolicy policy(std::uint32_t tokens, double rate, std::uint16_t kind = 0) {
+  BucketPolicy made = make_bucket_policy(tokens, rate).value();
+  made.kind = kind;
+  return made;
+}
 
 constexpr MonotonicTime kStart{std::chrono::hours(1)};
 
@@ -142,7 +146,7 @@ TEST(BucketTable, ReplacesFullBucketsFirst) {
 TEST(BucketTable, AFloodCannotPushOutHeavyKeys) {
   BucketTable table(4 * Peer::kSetBytes);
   BucketPolicy per_user = policy(100, 50);
-  BucketPolicy per_hour = policy(100, 100.0 / 3600);  // a long window must not outrank a short one
+  BucketPolicy per_hour = policy(100, 100.0 / 3600, 1);  // a long window must not outrank a short one
   constexpr std::uint64_t kHeavy = 42;
   table.take(key_of(kHeavy), per_user, kStart, 100);
   for (std::uint64_t key = 1000; key < 101000; ++key) table.take(key_of(key), per_hour, kStart);
@@ -236,7 +240,7 @@ TEST(BucketTable, ATakeFromTheBucketLeavesNoTentativeEntry) {
 
 TEST(BucketTable, TentativeEntriesOfOthersCanBeReplaced) {
   BucketTable table(Peer::kSetBytes);
-  for (std::size_t way = 0; way < 4; ++way) Peer::plant(table, way, key_of(way) & ~63ull, Peer::kTentative | way);
+  for (std::size_t way = 0; way < 4; ++way) Peer::plant(table, way, key_of(way), Peer::kTentative | way);
   BucketPolicy one = policy(1, 1);
   EXPECT_TRUE(table.take(key_of(9), one, kStart).allowed);
   EXPECT_FALSE(table.take(key_of(9), one, kStart).allowed);
@@ -326,6 +330,49 @@ TEST(BucketTable, HeavyKeysStayExactUnderAFlood) {
     }
   });
   for (const auto& count : admitted) EXPECT_EQ(count, 500u);
+}
+
+TEST(BucketTable, SettlesWhatWasTaken) {
+  BucketTable table(Peer::kSetBytes);
+  BucketPolicy ten = policy(10, 1);
+  table.take(key_of(1), ten, kStart, 4);
+  EXPECT_EQ(table.settle(key_of(1), ten, kStart, -3).remaining, 9u);
+  EXPECT_EQ(table.settle(key_of(1), ten, kStart, 5).remaining, 4u);
+  EXPECT_EQ(table.take(key_of(1), ten, kStart, 0).remaining, 4u);
+  EXPECT_EQ(table.settle(key_of(2), ten, kStart, -3).remaining, 10u) << "nothing is known of it";
+  EXPECT_EQ(table.stats().occupied, 1u);
+  EXPECT_EQ(table.settle(key_of(2), ten, kStart, 3).remaining, 7u);
+  EXPECT_EQ(table.stats().occupied, 2u);
+}
+
+// A refusal elsewhere gives back what was taken here: whatever the threads do, nothing is lost and nothing made.
+TEST(BucketTable, TakingAndGivingBackIsExactUnderThreads) {
+  BucketTable table(1 << 16);
+  BucketPolicy limit = policy(1000, 1e-3);
+  std::atomic<int> kept{0};
+  in_threads(8, [&](unsigned thread) {
+    for (int i = 0; i < 20000; ++i) {
+      if (!table.take(key_of(1), limit, kStart).allowed) continue;
+      if ((i + static_cast<int>(thread)) % 16 == 0) {
+        ++kept;
+      } else {
+        table.settle(key_of(1), limit, kStart, -1);
+      }
+    }
+  });
+  EXPECT_EQ(table.take(key_of(1), limit, kStart, 0).remaining, static_cast<std::uint32_t>(1000 - kept));
+  EXPECT_LE(kept, 1000);
+}
+
+TEST(BucketTable, CountsKeysAndEvictionsByKind) {
+  BucketTable table(Peer::kSetBytes);
+  for (std::uint64_t key = 0; key < 4; ++key) table.take(key_of(key), policy(10, 1, 3), kStart);
+  EXPECT_EQ(table.kind_stats(3).keys, 4u);
+  table.take(key_of(9), policy(10, 1, 1023), kStart);
+  EXPECT_EQ(table.kind_stats(3).keys, 3u);
+  EXPECT_EQ(table.kind_stats(3).evictions, 1u);
+  EXPECT_EQ(table.kind_stats(1023).keys, 1u);
+  EXPECT_EQ(table.kind_stats(1023).evictions, 0u);
 }
 
 }  // namespace

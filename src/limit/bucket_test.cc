@@ -155,5 +155,64 @@ TEST(Bucket, ClocksAtTheirEndsDoNotWrap) {
   }
 }
 
+// What `settle` moves, by itself: from a bucket of 10 at 1/s that holds `left`.
+std::uint32_t left_after_settling(std::uint32_t left, std::int64_t tokens, std::uint32_t debt = 0) {
+  BucketPolicy ten = make_bucket_policy(10, 1, debt).value();
+  MonotonicTime now = at(hours(1));
+  std::uint64_t full_at = bucket_clock_ns(now) + (10 - left) * ten.interval_ns;
+  return bucket_settle(ten, full_at, now, tokens).decision.remaining;
+}
+
+TEST(Bucket, SettlingChargesMoreOrGivesBack) {
+  EXPECT_EQ(left_after_settling(5, 3), 2u);
+  EXPECT_EQ(left_after_settling(5, -3), 8u);
+  EXPECT_EQ(left_after_settling(5, 0), 5u);
+  EXPECT_EQ(left_after_settling(5, 9), 0u) << "no further than empty";
+  EXPECT_EQ(left_after_settling(5, -9), 10u) << "no fuller than full";
+  for (std::int64_t extreme : {std::numeric_limits<std::int64_t>::max(), std::int64_t{UINT32_MAX}}) {
+    EXPECT_EQ(left_after_settling(5, extreme, 100), 0u);
+    EXPECT_EQ(left_after_settling(5, -extreme, 100), 10u);
+  }
+  EXPECT_EQ(left_after_settling(5, std::numeric_limits<std::int64_t>::min()), 10u);
+}
+
+TEST(Bucket, ADebtIsPaidBeforeAnythingElseIsAdmitted) {
+  Bucket bucket{make_bucket_policy(10, 1, 20).value()};
+  MonotonicTime now = at(hours(1));
+  bucket.take(now, 4);
+  bucket.full_at_ns = bucket_settle(bucket.policy, bucket.full_at_ns, now, 16).full_at_ns;  // 10 below empty
+  BucketDecision refused = bucket.take(now);
+  EXPECT_FALSE(refused.allowed);
+  EXPECT_EQ(refused.retry_after, seconds(11));
+  EXPECT_FALSE(bucket.take(now + seconds(10)).allowed);
+  EXPECT_TRUE(bucket.take(now + seconds(11)).allowed);
+}
+
+TEST(Bucket, ADebtHasItsBound) {
+  BucketPolicy policy = make_bucket_policy(10, 1, 5).value();
+  MonotonicTime now = at(hours(1));
+  std::uint64_t full_at = bucket_settle(policy, 0, now, 1000).full_at_ns;
+  EXPECT_EQ(full_at, bucket_clock_ns(now) + 15 * policy.interval_ns);
+  EXPECT_EQ(bucket_step(policy, full_at, now).decision.retry_after, seconds(6));
+}
+
+// Reserving, then settling to what it did cost, is the same as having known.
+TEST(Bucket, ReservingAndSettlingIsTheSameAsKnowing) {
+  std::mt19937 random(7);
+  Bucket known{make_bucket_policy(1000, 10, 500).value()};
+  Bucket reserving = known;
+  MonotonicTime now = at(hours(1));
+  for (int i = 0; i < 10'000; ++i) {
+    now += milliseconds(random() % 2000);
+    std::uint32_t reserve = 1 + random() % 50;
+    std::uint32_t cost = random() % 100;
+    if (!reserving.take(now, reserve).allowed) continue;
+    std::int64_t difference = std::int64_t{cost} - reserve;
+    reserving.full_at_ns = bucket_settle(reserving.policy, reserving.full_at_ns, now, difference).full_at_ns;
+    known.full_at_ns = bucket_settle(known.policy, known.full_at_ns, now, cost).full_at_ns;
+    ASSERT_EQ(known.full_at_ns, reserving.full_at_ns) << i;
+  }
+}
+
 }  // namespace
 }  // namespace lotagate::limit

@@ -34,13 +34,13 @@ class Writer {
   bool fits_ = true;
 };
 
-std::uint64_t whole_seconds_up(nanoseconds duration) {
+}  // namespace
+
+std::uint64_t whole_seconds_up(nanoseconds duration) noexcept {
   constexpr std::int64_t kSecond = 1'000'000'000;
   std::int64_t ns = std::max<std::int64_t>(duration.count(), 0);
   return static_cast<std::uint64_t>(ns / kSecond + (ns % kSecond != 0));
 }
-
-}  // namespace
 
 // A string of RFC 9651 3.3.3: printable ASCII, quote and backslash escaped.
 std::string quote_policy_name(std::string_view policy_name) {

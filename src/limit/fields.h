@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ std::string_view write_ratelimit(std::span<char> out, std::string_view quoted_na
 // fractions of a second: a bucket that fills in less states the lower rate of burst per second.
 std::string_view write_ratelimit_policy(std::span<char> out, std::string_view quoted_name,
                                         const BucketPolicy& policy) noexcept;
+
+// Rounded up; 0 for what is not above 0.
+std::uint64_t whole_seconds_up(nanoseconds duration) noexcept;
 
 // Whole seconds, rounded up, at least 1.
 std::string_view write_retry_after(std::span<char> out, nanoseconds retry_after) noexcept;

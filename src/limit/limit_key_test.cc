@@ -9,6 +9,13 @@ namespace {
 
 IpAddress ip(std::string_view text) { return parse_ip(text).value(); }
 
+std::uint64_t user_key(std::uint64_t seed, std::string_view subject) {
+  return limit_key(seed, KeyDomain::user, subject);
+}
+std::uint64_t address_key(std::uint64_t seed, const IpAddress& address) {
+  return limit_key(seed, KeyDomain::address, address_value(address));
+}
+
 TEST(LimitKey, IsStableWithinAProcessAndDiffersByPolicy) {
   EXPECT_EQ(policy_seed("per_user"), policy_seed("per_user"));
   EXPECT_NE(policy_seed("per_user"), policy_seed("per_address"));
@@ -30,6 +37,18 @@ TEST(LimitKey, TakesIpv4WholeAndIpv6ByItsSubnet) {
 TEST(LimitKey, ASubjectMadeOfAddressBytesIsNotThatAddress) {
   std::uint64_t seed = policy_seed("p");
   EXPECT_NE(user_key(seed, std::string("\x0a\x00\x00\x01", 4)), address_key(seed, ip("10.0.0.1")));
+}
+
+TEST(LimitKey, SeveralValuesTogetherAreAKeyOfTheirOwn) {
+  auto both = [](KeyDomain first, std::string_view a, KeyDomain second, std::string_view b) {
+    return limit_key(limit_key(policy_seed("p"), first, a), second, b);
+  };
+  std::uint64_t key = both(KeyDomain::tenant, "t1", KeyDomain::route, "/a");
+  EXPECT_NE(key, both(KeyDomain::tenant, "t1", KeyDomain::route, "/b"));
+  EXPECT_NE(key, both(KeyDomain::tenant, "t2", KeyDomain::route, "/a"));
+  EXPECT_NE(key, both(KeyDomain::tenant, "t1/", KeyDomain::route, "a")) << "the border counts";
+  EXPECT_NE(key, both(KeyDomain::user, "t1", KeyDomain::route, "/a"));
+  EXPECT_NE(key, both(KeyDomain::route, "/a", KeyDomain::tenant, "t1"));
 }
 
 }  // namespace

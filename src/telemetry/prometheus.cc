@@ -301,7 +301,13 @@ void write_limits(Exposition& to, const BucketTableMetrics& buckets) {
   for (const PolicyMetrics& policy : buckets.policies) {
     to.sample({{"policy", policy.policy}, {"result", "allowed"}}, policy.allowed);
     to.sample({{"policy", policy.policy}, {"result", "refused"}}, policy.refused);
+    to.sample({{"policy", policy.policy}, {"result", "would_refuse"}}, policy.would_refuse);
   }
+  to.family("rate_limit_keys", "gauge", "Buckets of a policy in this process.");
+  for (const PolicyMetrics& policy : buckets.policies) to.sample({{"policy", policy.policy}}, policy.keys);
+  to.family("rate_limit_evictions_total", "counter",
+            "Buckets of a policy that were forgotten before they were full again.");
+  for (const PolicyMetrics& policy : buckets.policies) to.sample({{"policy", policy.policy}}, policy.evictions);
 }
 
 void write_endpoints(Exposition& to, const std::vector<EndpointMetrics>& endpoints) {

@@ -57,7 +57,10 @@ struct UserManagementMetrics {
 struct PolicyMetrics {
   std::string policy;
   std::uint64_t allowed = 0;
-  std::uint64_t refused = 0;  // in report_only too, where the request went on
+  std::uint64_t refused = 0;
+  std::uint64_t would_refuse = 0;  // under `report_only`
+  std::uint64_t keys = 0;          // with a bucket in this process
+  std::uint64_t evictions = 0;     // of these, pushed out before they were full again
 };
 
 struct BucketTableMetrics {

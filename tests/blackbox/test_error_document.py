@@ -252,4 +252,4 @@ def test_every_log_line_of_the_document_is_checked():
 
 
 def test_every_answerable_code_is_provoked():
-    assert set(SOURCE) - _NOT_PROVOKABLE == set(PROVOCATIONS) | {"keys_unavailable", "draining"}
+    assert set(SOURCE) - _NOT_PROVOKABLE == set(PROVOCATIONS) | {"keys_unavailable", "limits_unavailable", "draining"}

@@ -88,7 +88,7 @@ class RequestAllocations : public testing::Test {
     world_.ledger().expect_other_limits();
     world_.reload([](config::Config& config) {
       config.user_management->fresh_for = std::chrono::hours(1);
-      for (config::RateLimit& limit : config.rate_limits) limit = {limit.name, limit.key, 1'000'000, 1000.0, false};
+      for (config::RateLimit& limit : config.rate_limits) limit.size = {1'000'000, 1000.0};
     });
   }
   ~RequestAllocations() override {

@@ -44,6 +44,7 @@ World::World(const WorldOptions& options)
       shared_{.metrics = metrics_,
               .log = *log_,
               .buckets = buckets_,
+              .shared_buckets = nullptr,
               .instance = "lotagate-simulated",
               .request_key_refetch = [](const access::RefetchRequest&) {},
               .connections = kCapacity},
@@ -123,10 +124,9 @@ std::shared_ptr<const config::Snapshot> World::compile(config::Config config, co
           },
       .metrics_slot = [this](const std::string& route,
                              const std::string& service) { return metrics_.route_slot(route, service); },
-      .limit_slot =
-          [this](const std::string& policy) {
-            return limit_slots_.try_emplace(policy, static_cast<std::uint32_t>(limit_slots_.size())).first->second;
-          },
+      .bucket_kind = [this](const std::string& policy,
+                            const std::string& value) { return bucket_kinds_.number(policy, value); },
+      .shared_policy = {},
       .health =
           [this](const SocketAddress& address) {
             auto& health = health_[address];

@@ -10,6 +10,7 @@
 #include "access/key_ring.h"
 #include "config/config.h"
 #include "config/snapshot.h"
+#include "gateway/bucket_kinds.h"
 #include "gateway/simulation/client.h"
 #include "gateway/simulation/ledger.h"
 #include "gateway/simulation/server.h"
@@ -110,7 +111,7 @@ class World {
   std::array<jose::TestSigner, 2> signers_;
   std::uint64_t key_version_ = 1;
   MonotonicTime started_at_ = network_.now();
-  std::map<std::string, std::uint32_t> limit_slots_;
+  BucketKinds bucket_kinds_;
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
   std::shared_ptr<const config::Snapshot> snapshot_;
   std::shared_ptr<const access::KeyRing> keys_;

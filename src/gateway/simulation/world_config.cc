@@ -43,8 +43,8 @@ std::vector<config::Route> routes() {
       route("/token", kEcho),       route("/things", kEcho),       public_route("/ws", kEcho)};
   out[1].errors = config::ErrorMode::passthrough;
   out[4].max_body = 1024;
-  out[5].limits = {0};
-  out[7].limits = {1};
+  out[5].limits = {{.limit = 0}};
+  out[7].limits = {{.limit = 1}};
   out[7].api_keys = true;
   out[8].websocket = true;
   out[7].require = {{"GET", {"things:read"}}, {"*", {"things:write"}}};
@@ -78,8 +78,12 @@ config::Config simulated_config() {
   config.user_management->stale_for = milliseconds(700);
   config.user_management->timeout = milliseconds(500);
   config.user_management->max_users = 100;
-  config.rate_limits = {{"per_address", config::LimitKey::address, 5, 1.0, false},
-                        {"per_user", config::LimitKey::user, 10, 10.0, false}};
+  config.rate_limits.resize(2);
+  config.rate_limits[0] = {.name = "per_address",
+                           .key = {{.kind = config::LimitKeyPart::Kind::address}},
+                           .size = {.tokens = 5, .refill_per_second = 1},
+                           .stage = config::LimitStage::before_authentication};
+  config.rate_limits[1] = {.name = "per_user", .size = {.tokens = 10, .refill_per_second = 10}};
   config.routes = routes();
   return config;
 }

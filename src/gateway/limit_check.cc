@@ -1,0 +1,171 @@
+#include "gateway/limit_check.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "gateway/worker.h"
+#include "limit/bucket_table.h"
+#include "limit/fields.h"
+#include "limit/shared_buckets.h"
+
+namespace lotagate {
+
+void LimitCheck::reset() {
+  outcomes_.clear();
+  shown_ = 0;
+  unsettled_ = false;
+  unavailable_ = false;
+  retry_after_.reset();
+  violated_ = {};
+}
+
+Result<void> LimitCheck::apply(const LimitQuestion& question, config::LimitStage stage) {
+  const auto& all = question.route.limits;
+  bool early = stage == config::LimitStage::before_authentication;
+  std::size_t begin = early ? 0 : question.route.early_limits;
+  std::size_t end = early ? question.route.early_limits : all.size();
+  for (std::size_t i = begin; i < end; ++i) {
+    const config::CompiledBucket* bucket = choose_bucket(*all[i].limit, question);
+    if (bucket == nullptr || take(all[i], *bucket, question)) continue;
+    return refuse(all[i].limit->rule);
+  }
+  return {};
+}
+
+// False: this limit refuses.
+bool LimitCheck::take(const config::CompiledRouteLimit& use, const config::CompiledBucket& bucket,
+                      const LimitQuestion& question) {
+  const config::CompiledLimit& limit = *use.limit;
+  Outcome outcome{.limit = &limit,
+                  .bucket = &bucket,
+                  .key = bucket_key(limit.key, bucket.seed, question),
+                  .cost = use.cost,
+                  .decision = {},
+                  .unsettled = limit.settles};
+  MonotonicTime now = worker_.reactor().now();
+  if (bucket.shared == nullptr) {
+    outcome.decision = worker_.shared().buckets.take(outcome.key, bucket.policy, now, use.cost);
+  } else {
+    std::string_view identity = bucket_identity(limit.key, question, arena_);
+    auto shared = worker_.shared().shared_buckets->take(outcome.key, identity, *bucket.shared, now, use.cost);
+    outcome.decision = shared.decision;
+    unavailable_ = shared.unavailable;
+  }
+  LimitCounters& counters = worker_.limit_counters(bucket.policy.kind);
+  bool allowed = outcome.decision.allowed;
+  if (allowed) {
+    counters.allowed.add();
+  } else {
+    (limit.rule.report_only ? counters.would_refuse : counters.refused).add();
+    outcome.cost = 0;
+    outcome.unsettled = false;
+  }
+  outcomes_.push_back(outcome);
+  unsettled_ = unsettled_ || outcome.unsettled;
+  if (limit.rule.report_only) return true;
+  ++shown_;
+  return allowed;
+}
+
+Result<void> LimitCheck::refuse(const config::RateLimit& rule) {
+  retry_after_ = outcomes_.back().decision.retry_after;
+  violated_ = rule.name;
+  give_back();
+  ErrorCode code = unavailable_ ? ErrorCode::limits_unavailable : ErrorCode::rate_limited;
+  return fail(code, unavailable_ ? Origin::internal : Origin::downstream, violated_);
+}
+
+void LimitCheck::give_back() {
+  for (Outcome& outcome : outcomes_) {
+    if (outcome.cost > 0) move(outcome, -static_cast<std::int64_t>(outcome.cost));
+    outcome.cost = 0;
+    outcome.unsettled = false;
+  }
+  unsettled_ = false;
+}
+
+void LimitCheck::move(Outcome& outcome, std::int64_t tokens) {
+  MonotonicTime now = worker_.reactor().now();
+  const config::CompiledBucket& bucket = *outcome.bucket;
+  if (bucket.shared == nullptr) {
+    outcome.decision = worker_.shared().buckets.settle(outcome.key, bucket.policy, now, tokens);
+    return;
+  }
+  worker_.shared().shared_buckets->settle(outcome.key, *bucket.shared, now, tokens);
+  std::int64_t left = static_cast<std::int64_t>(outcome.decision.remaining) - tokens;
+  outcome.decision.remaining =
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, std::int64_t{bucket.policy.burst}));
+}
+
+void LimitCheck::settle(std::uint16_t status, const http::FieldList* fields, bool reached_service) {
+  if (!unsettled_) return;
+  unsettled_ = false;
+  for (Outcome& outcome : outcomes_) {
+    if (!outcome.unsettled) continue;
+    outcome.unsettled = false;
+    settle_one(outcome, status, fields, reached_service);
+  }
+}
+
+void LimitCheck::settle_one(Outcome& outcome, std::uint16_t status, const http::FieldList* fields,
+                            bool reached_service) {
+  const config::RateLimit& rule = outcome.limit->rule;
+  std::int64_t reserved = outcome.cost;
+  if (!rule.count.empty()) {
+    if (!std::ranges::binary_search(rule.count, status)) move(outcome, -reserved);
+    return;
+  }
+  if (fields == nullptr) {
+    if (!reached_service) move(outcome, -reserved);
+    return;
+  }
+  // A service that does not say what it spent has spent the reserve.
+  auto text = fields->only_value(rule.cost.field);
+  auto spent = text ? parse_decimal(*text) : std::nullopt;
+  if (!spent) return;
+  std::int64_t counted = static_cast<std::int64_t>(std::min<std::uint64_t>(*spent, rule.cost.most));
+  if (counted != reserved) move(outcome, counted - reserved);
+}
+
+void LimitCheck::write_fields(http::HeadWriter& out) const {
+  if (shown_ == 0) return;
+  out.text("RateLimit-Policy: ");
+  bool first = true;
+  bool legacy = false;
+  for (const Outcome& outcome : outcomes_) {
+    if (outcome.limit->rule.report_only) continue;
+    out.text(first ? "" : ", ", outcome.bucket->policy_item);
+    first = false;
+    legacy = legacy || outcome.limit->rule.legacy_headers;
+  }
+  out.text("\r\nRateLimit: ");
+  first = true;
+  for (const Outcome& outcome : outcomes_) {
+    if (outcome.limit->rule.report_only) continue;
+    char item[limit::kMaxLimitItem];
+    out.text(first ? "" : ", ", limit::write_ratelimit(item, outcome.limit->quoted_name, outcome.decision));
+    first = false;
+  }
+  out.text("\r\n");
+  if (legacy) write_legacy_fields(out);
+}
+
+// These fields have room for one limit: the one that refused, else the one with the fewest tokens left.
+void LimitCheck::write_legacy_fields(http::HeadWriter& out) const {
+  const Outcome* tightest = nullptr;
+  auto tighter = [](const Outcome& a, const Outcome& b) {
+    if (a.decision.allowed != b.decision.allowed) return !a.decision.allowed;
+    return a.decision.remaining < b.decision.remaining;
+  };
+  for (const Outcome& outcome : outcomes_) {
+    const config::RateLimit& rule = outcome.limit->rule;
+    if (rule.report_only || !rule.legacy_headers) continue;
+    if (tightest == nullptr || tighter(outcome, *tightest)) tightest = &outcome;
+  }
+  out.field("X-RateLimit-Limit", std::uint64_t{tightest->bucket->policy.burst});
+  out.field("X-RateLimit-Remaining", std::uint64_t{tightest->decision.remaining});
+  const limit::BucketDecision& decision = tightest->decision;
+  out.field("X-RateLimit-Reset", limit::whole_seconds_up(decision.allowed ? decision.reset : decision.retry_after));
+}
+
+}  // namespace lotagate

@@ -1,0 +1,102 @@
+#include "gateway/limit_identity.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "access/access_grant.h"
+#include "gateway/access_check.h"
+
+namespace lotagate {
+namespace {
+
+using config::LimitKeyPart;
+using config::LimitSelector;
+using limit::KeyDomain;
+
+LimitValue caller_value(const LimitQuestion& question) {
+  std::string_view user = question.access.subject();
+  if (!user.empty()) return {KeyDomain::user, user};
+  return {KeyDomain::address, limit::address_value(question.client)};
+}
+
+// Only a proxy that is trusted to name the client is trusted to name anything else (R08).
+std::string_view header_value(const config::CompiledKeyPart& part, const LimitQuestion& question) {
+  if (!question.peer_trusted && !part.from_anyone) return {};
+  return question.fields.only_value(part.name).value_or(std::string_view());
+}
+
+bool is_exempt(const config::LimitExemptions& exempt, const LimitQuestion& question) {
+  auto holds = [&](const Network& network) { return network.contains(question.client); };
+  std::string_view user = question.access.subject();
+  return std::ranges::any_of(exempt.addresses, holds) ||
+         std::ranges::find(exempt.paths, question.path) != exempt.paths.end() ||
+         (!user.empty() && std::ranges::find(exempt.users, user) != exempt.users.end());
+}
+
+bool is_case(const config::CompiledLimit& limit, std::string_view value, const LimitQuestion& question) {
+  if (value == "*") return true;
+  switch (limit.rule.by.kind) {
+    case LimitSelector::Kind::none: return true;
+    case LimitSelector::Kind::plan: return question.access.plan() == value;
+    case LimitSelector::Kind::role: return access::TextList(question.access.roles()).contains(value);
+    case LimitSelector::Kind::claim: return access::TextList(question.access.limit_claim(limit.claim)).contains(value);
+  }
+  return false;
+}
+
+}  // namespace
+
+LimitValue limit_value(const config::CompiledKeyPart& part, const LimitQuestion& question) {
+  LimitValue found{KeyDomain::user, {}};
+  switch (part.kind) {
+    case LimitKeyPart::Kind::user: break;
+    case LimitKeyPart::Kind::tenant: found = {KeyDomain::tenant, question.access.tenant()}; break;
+    case LimitKeyPart::Kind::address: return {KeyDomain::address, limit::address_value(question.client)};
+    case LimitKeyPart::Kind::api_key: found = {KeyDomain::api_key, question.access.key_id()}; break;
+    case LimitKeyPart::Kind::route: return {KeyDomain::route, question.route.name};
+    case LimitKeyPart::Kind::service:
+      return {KeyDomain::service, question.snapshot.services[question.route.service].name};
+    case LimitKeyPart::Kind::header: found = {KeyDomain::header, header_value(part, question)}; break;
+    case LimitKeyPart::Kind::claim: found = {KeyDomain::claim, question.access.limit_claim(part.claim)}; break;
+  }
+  return found.value.empty() ? caller_value(question) : found;
+}
+
+std::uint64_t bucket_key(std::span<const config::CompiledKeyPart> parts, std::uint64_t seed,
+                         const LimitQuestion& question) {
+  std::uint64_t key = seed;
+  for (const config::CompiledKeyPart& part : parts) {
+    LimitValue found = limit_value(part, question);
+    key = limit::limit_key(key, found.domain, found.value);
+  }
+  return key;
+}
+
+// Each value behind its domain and its length: no value can look like two.
+std::string_view bucket_identity(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question,
+                                 Arena& arena) {
+  constexpr std::size_t kPrefixBytes = 1 + sizeof(std::uint32_t);
+  std::size_t size = 0;
+  for (const config::CompiledKeyPart& part : parts) size += kPrefixBytes + limit_value(part, question).value.size();
+  char* const begin = reinterpret_cast<char*>(arena.allocate(size));
+  char* out = begin;
+  for (const config::CompiledKeyPart& part : parts) {
+    LimitValue found = limit_value(part, question);
+    auto length = static_cast<std::uint32_t>(found.value.size());
+    *out++ = static_cast<char>(found.domain);
+    for (unsigned shift = 0; shift < 32; shift += 8) *out++ = static_cast<char>(length >> shift);
+    std::memcpy(out, found.value.data(), length);
+    out += length;
+  }
+  return {begin, size};
+}
+
+const config::CompiledBucket* choose_bucket(const config::CompiledLimit& limit, const LimitQuestion& question) {
+  if (is_exempt(limit.rule.exempt, question)) return nullptr;
+  for (const config::CompiledBucket& bucket : limit.buckets) {
+    if (is_case(limit, bucket.value, question)) return bucket.unlimited ? nullptr : &bucket;
+  }
+  return nullptr;  // not reached: the last case is "*"
+}
+
+}  // namespace lotagate
