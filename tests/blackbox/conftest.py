@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 # pylint: disable=wrong-import-position
 from harness.backend import ScriptedBackend
 from harness.gateway import BINARY, Gateway
+from harness.redis_server import RedisServer
 from harness.tokens import Issuer, JwksServer
 from harness.ums import FakeUms
 
@@ -108,3 +109,9 @@ def ums(backend):  # pylint: disable=redefined-outer-name
 def jwks_server(backend, issuer):  # pylint: disable=redefined-outer-name
     """Factory: jwks_server(mode=...) serves the issuer's key set."""
     return lambda **options: backend.keep(JwksServer(issuer, **options))
+
+
+@pytest.fixture
+def redis(backend, tmp_path_factory):  # pylint: disable=redefined-outer-name
+    """Factory: redis(requirepass=...) starts a redis-server, which ends with the backends."""
+    return lambda **options: backend.keep(RedisServer(tmp_path_factory.mktemp("redis"), **options))
