@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from harness.clock import DAY, WallClock
 from harness.gateway import measure
 from harness.redis_server import RedisClient, RedisCluster, RedisError, Relay
 from harness.wait import eventually
@@ -72,6 +73,15 @@ def test_a_server_that_stands_still(redis):
     assert server.command("PING") == "PONG"
     server.pause(300)
     assert measure(lambda: server.command("PING"))[1] > 0.2
+
+
+def test_a_server_whose_clock_is_set(redis, tmp_path):
+    clock = WallClock(tmp_path)
+    server, other = redis(environment=clock.environment), redis()
+    for shift in (0, DAY, -DAY):
+        clock.shift(shift)
+        assert abs(int(server.command("TIME")[0]) - int(other.command("TIME")[0]) - shift) <= 1
+        assert abs(int(server.command("EVAL", "return redis.call('TIME')[1]", 0)) - int(other.command("TIME")[0]) - shift) <= 1
 
 
 def test_a_cluster_of_three(backend, tmp_path):

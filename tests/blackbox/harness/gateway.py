@@ -34,9 +34,10 @@ def run_command(*arguments, timeout=_START_TIMEOUT):
 class Gateway:
     """One running gateway. `port` is its first listener, `ports` all of them, `admin_port` the admin listener."""
 
-    def __init__(self, config, directory, descriptors=None):
-        """`descriptors`: how many the process may open, if not as many as this one."""
+    def __init__(self, config, directory, descriptors=None, environment=None):
+        """`descriptors`: how many the process may open, if not as many as this one; `environment`: what it has beside ours."""
         self.descriptors = descriptors
+        self.environment = environment or {}
         self.directory = pathlib.Path(directory)
         self.config_path = self.directory / "gateway.yaml"
         self.log_path = self.directory / "access.log"
@@ -56,7 +57,7 @@ class Gateway:
         with open(self.directory / "stdout", "wb") as stdout:
             self.process = subprocess.Popen(
                 [*limit, str(BINARY), "run", "-c", str(self.config_path)], stdin=subprocess.DEVNULL,
-                stdout=stdout, stderr=subprocess.PIPE, cwd=self.directory)
+                stdout=stdout, stderr=subprocess.PIPE, cwd=self.directory, env={**os.environ, **self.environment})
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         self._wait(lambda: self._ready or self._ended, "the gateway's `ready`", _START_TIMEOUT)

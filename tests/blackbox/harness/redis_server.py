@@ -1,6 +1,7 @@
 """Real Redis servers on free ports of 127.0.0.1: killed, stopped, emptied, copied, clustered, slowed down."""
 
 import asyncio
+import os
 import pathlib
 import random
 import shutil
@@ -103,12 +104,13 @@ class RedisServer:
     Start it on a thread that lives on: the process ends with the thread that started it, should the tests be killed.
     """
 
-    def __init__(self, directory, user=None, database=0, **options):
+    def __init__(self, directory, user=None, database=0, environment=None, **options):
         """`user`: (name, password) of an ACL user who may do everything; the default user is then off."""
         assert shutil.which("redis-server"), "redis-server is missing; scripts/setup installs it"
         self.directory = pathlib.Path(directory)
         self.user = user
         self.database = database
+        self.environment = environment or {}
         self.failures = []  # as every other server of the fixtures
         self._options = {name.replace("_", "-"): value for name, value in options.items()}
         self._process = None
@@ -134,7 +136,7 @@ class RedisServer:
         with open(self.directory / "redis.log", "ab") as log:
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with
                 ["setpriv", "--pdeathsig", "KILL", "redis-server", "-"], stdin=subprocess.PIPE, stdout=log,
-                stderr=subprocess.STDOUT, cwd=self.directory)
+                stderr=subprocess.STDOUT, cwd=self.directory, env={**os.environ, **self.environment})
         self._process.stdin.write("".join(line + "\n" for line in self._settings()).encode())
         self._process.stdin.close()
         eventually(self._answers, "Redis to answer")
