@@ -78,6 +78,7 @@ int check(const std::string& file) {
     for (const auto& error : config.error()) std::cerr << to_string(error) << '\n';
     return 1;
   }
+  for (const auto& line : warning_lines(*config)) std::cerr << line << '\n';
   std::cout << file << ": ok (" << config->listeners.size() << " listeners, " << config->services.size()
             << " services, " << config->routes.size() << " routes)\n";
   return 0;
@@ -147,7 +148,8 @@ int main(int argc, char** argv) {
   std::string file;
   auto* run_command = app.add_subcommand("run", "start the gateway (SIGHUP reloads, SIGTERM drains)");
   run_command->add_option("-c,--config", file, "configuration file")->required();
-  auto* check_command = app.add_subcommand("check", "print every mistake of a configuration file");
+  auto* check_command =
+      app.add_subcommand("check", "print every mistake of a configuration file, and what is dangerous in it");
   check_command->add_option("-c,--config", file, "configuration file")->required();
   ExplainFlags explain_flags;
   auto* explain_command =

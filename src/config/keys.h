@@ -35,6 +35,7 @@ inline constexpr std::string_view kAuthorizationNames[] = {"user_management", "r
 inline constexpr std::string_view kUserManagementNames[] = {"url",     "token_file", "fresh_for", "stale_for",
                                                             "timeout", "max_users",  "memory"};
 inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
+inline constexpr std::string_view kLimitKeyNames[] = {"header", "from", "claim"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
 inline constexpr std::string_view kRouteNames[] = {
     "name",   "path",     "host",   "methods",       "headers", "service", "public",   "require",
@@ -56,15 +57,16 @@ inline constexpr KeyGroup kJwksKeys{"authentication.issuers[].jwks.", kJwksNames
 inline constexpr KeyGroup kAuthorizationKeys{"authorization.", kAuthorizationNames};
 inline constexpr KeyGroup kUserManagementKeys{"authorization.user_management.", kUserManagementNames};
 inline constexpr KeyGroup kRateLimitKeys{"rate_limits.NAME.", kRateLimitNames};
+inline constexpr KeyGroup kLimitKeyKeys{"rate_limits.NAME.key[].", kLimitKeyNames};
 inline constexpr KeyGroup kRateLimitTableKeys{"rate_limit_table.", kRateLimitTableNames};
 inline constexpr KeyGroup kRouteKeys{"routes[].", kRouteNames};
 inline constexpr KeyGroup kRequireKeys{"routes[].require.METHOD.", kRequireNames};
 inline constexpr KeyGroup kAccessLogKeys{"access_log.", kAccessLogNames};
 
 inline constexpr KeyGroup kAllKeys[] = {
-    kRootKeys,    kListenerKeys,        kAdminKeys,          kTimeoutsKeys,  kLimitsKeys,
-    kServiceKeys, kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,   kIssuerKeys,
-    kJwksKeys,    kAuthorizationKeys,   kUserManagementKeys, kRateLimitKeys, kRateLimitTableKeys,
-    kRouteKeys,   kRequireKeys,         kAccessLogKeys};
+    kRootKeys,           kListenerKeys,        kAdminKeys,          kTimeoutsKeys,  kLimitsKeys,
+    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,   kIssuerKeys,
+    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys, kRateLimitKeys, kLimitKeyKeys,
+    kRateLimitTableKeys, kRouteKeys,           kRequireKeys,        kAccessLogKeys};
 
 }  // namespace lotagate::config

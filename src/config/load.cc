@@ -27,7 +27,7 @@ Config read_config(Problems& problems, const YamlNode& root, const std::filesyst
   if (const YamlNode* node = map.require("services")) read_services(problems, *node, config.services);
   if (const YamlNode* node = map.find("authorization")) read_authorization(problems, *node, folder, config);
   if (const YamlNode* node = map.find("authentication")) read_authentication(problems, *node, folder, config);
-  if (const YamlNode* node = map.find("rate_limits")) read_rate_limits(problems, *node, config.rate_limits);
+  if (const YamlNode* node = map.find("rate_limits")) read_rate_limits(problems, *node, config);
   if (const YamlNode* node = map.find("rate_limit_table"))
     read_rate_limit_table(problems, *node, config.rate_limit_table);
   if (const YamlNode* node = map.require("routes")) read_routes(problems, *node, config);
@@ -49,6 +49,14 @@ std::string to_string(const ConfigError& error) {
   return fmt::format("{}:{}:{}: error: {}", error.file, error.line, error.column, error.message);
 }
 
+std::vector<std::string> warning_lines(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Warning& warning : config.warnings) {
+    lines.push_back(fmt::format("{}:{}:{}: warning: {}", config.file, warning.line, warning.column, warning.message));
+  }
+  return lines;
+}
+
 std::expected<Config, std::vector<ConfigError>> load_config_text(std::string_view text, const std::string& file_name) {
   if (text.size() > kMaxConfigBytes) {
     return std::unexpected(errors_of(file_name, {{{}, "larger than " + size_to_text(kMaxConfigBytes)}}));
@@ -64,6 +72,9 @@ std::expected<Config, std::vector<ConfigError>> load_config_text(std::string_vie
   if (problems.any()) return std::unexpected(errors_of(file_name, problems.take()));
   config.file = file_name;
   config.content_hash = hash_bytes(text);
+  for (YamlProblem& warning : problems.take_warnings()) {
+    config.warnings.push_back({warning.at.line, warning.at.column, std::move(warning.message)});
+  }
   return config;
 }
 

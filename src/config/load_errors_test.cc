@@ -242,8 +242,9 @@ TEST_F(LoadErrors, Files) {
 }
 
 TEST_F(LoadErrors, RateLimits) {
-  EXPECT_EQ(errors("key: user", "key: addres"),
-            (Messages{"19:20 expected one of user, address, found `addres`; did you mean `address`?"}));
+  EXPECT_EQ(errors("key: user", "key: addres"), (Messages{"19:20 expected one of user, tenant, address, api_key, "
+                                                          "route, service, { header: NAME }, { claim: NAME }, found "
+                                                          "`addres`; did you mean `address`?"}));
   EXPECT_EQ(errors("tokens: 100", "tokens: 0"), (Messages{"19:34 0 is out of range: 1 to 1000000"}));
   EXPECT_EQ(errors("tokens: 100", "tokens: 1000001"), (Messages{"19:34 1000001 is out of range: 1 to 1000000"}));
   EXPECT_EQ(
@@ -399,7 +400,8 @@ TEST_F(LoadErrors, AreAllReportedInTheOrderOfTheFile) {
             (Messages{"4:10 expected auto or a whole number from 1 to 64, found `many`",
                       "5:21 `soon` is not a duration; write for example `30s`",
                       "17:52 cannot read `token_file` (" + folder_.path("none") + "): No such file or directory",
-                      "19:20 expected one of user, address, found `nobody`",
+                      "19:20 expected one of user, tenant, address, api_key, route, service, { header: NAME }, { "
+                      "claim: NAME }, found `nobody`",
                       "22:14 unknown service `user`; did you mean `users`?",
                       "25:21 duplicate key `path`; first given at 25:7"}));
 }

@@ -34,13 +34,6 @@ void add_claim_problem(Problems& problems, std::string_view text, Position at) {
   problems.add(at, fmt::format("`{}` is not a claim: the name of a member, or names joined by dots", shown(text)));
 }
 
-void read_claim(Problems& problems, MapReader& map, std::string_view key, std::string& claim) {
-  auto text = map.text(key);
-  if (!text) return;
-  if (!is_claim(*text)) return add_claim_problem(problems, *text, map.find(key)->at);
-  claim = *std::move(text);
-}
-
 void read_header(Problems& problems, const YamlNode& item, std::vector<access::ClaimHeader>& headers) {
   if (!is_claim(item.key)) return add_claim_problem(problems, item.key, item.key_at);
   auto name = read_scalar(problems, item, "a header's name");
@@ -89,6 +82,13 @@ void read_subject_prefix(Problems& problems, const YamlNode& node, Issuer& issue
 
 }  // namespace
 
+std::optional<std::string> read_claim(MapReader& map, std::string_view key) {
+  auto text = map.text(key);
+  if (!text || is_claim(*text)) return text;
+  add_claim_problem(map.problems(), *text, map.find(key)->at);
+  return std::nullopt;
+}
+
 void read_claims(Problems& problems, MapReader& map, Issuer& issuer) {
   if (auto type = map.text("typ")) {
     // As the token's own is compared (RFC 7515 4.1.9).
@@ -111,10 +111,10 @@ void read_claims(Problems& problems, MapReader& map, Issuer& issuer) {
     }
   }
   if (const YamlNode* prefix = map.find("subject_prefix")) read_subject_prefix(problems, *prefix, issuer);
-  read_claim(problems, map, "tenant_claim", issuer.rights.tenant);
-  read_claim(problems, map, "roles_claim", issuer.rights.roles);
-  read_claim(problems, map, "permissions_claim", issuer.rights.permissions);
-  read_claim(problems, map, "scopes_claim", issuer.rights.scopes);
+  set(issuer.rights.tenant, read_claim(map, "tenant_claim"));
+  set(issuer.rights.roles, read_claim(map, "roles_claim"));
+  set(issuer.rights.permissions, read_claim(map, "permissions_claim"));
+  set(issuer.rights.scopes, read_claim(map, "scopes_claim"));
   if (const YamlNode* headers = map.find("claims_to_headers")) read_headers(problems, *headers, issuer.rights.headers);
 }
 

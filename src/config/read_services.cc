@@ -22,7 +22,6 @@ constexpr double kMostPerSecond = 1'000'000;
 // A bucket is one 64-bit time in nanoseconds: the time to fill it from empty must stay far from overflow.
 constexpr double kMostSecondsToFill = 366.0 * 86400;
 constexpr NumberRange kTableBytes{64ull * 1024, 4ull << 30};
-constexpr std::string_view kLimitKeyNames[] = {"user", "address"};  // in the order of LimitKey
 
 void read_endpoints(Problems& problems, const YamlNode& node, std::vector<Url>& endpoints) {
   for (const YamlNode* item : read_texts(problems, node, {.what = "a list of endpoints", .most = kMaxEndpoints})) {
@@ -72,21 +71,19 @@ void read_services(Problems& problems, const YamlNode& node, std::vector<Service
   }
 }
 
-void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<RateLimit>& rate_limits) {
+void read_rate_limits(Problems& problems, const YamlNode& node, Config& config) {
   const CollectionRule rule{.what = "a map of rate limits", .most = kMaxRateLimits, .may_be_empty = true};
   for (const YamlNode& item : read_named(problems, node, rule)) {
     RateLimit limit;
     limit.name = item.key;
     MapReader map(problems, item, kRateLimitKeys);
-    if (auto kind = map.choice("key", kLimitKeyNames); kind == 1) {
-      limit.key[0].kind = LimitKeyPart::Kind::address;
-      limit.stage = LimitStage::before_authentication;
-    }
+    if (const YamlNode* key = map.find("key")) limit.key = read_limit_key(problems, *key, config);
+    if (part_of_caller(limit.key).empty()) limit.stage = LimitStage::before_authentication;
     map.require("tokens");
     set(limit.size.tokens, map.number("tokens", kTokens));
     read_refill(map, limit);
     set(limit.report_only, map.boolean("report_only"));
-    rate_limits.push_back(std::move(limit));
+    config.rate_limits.push_back(std::move(limit));
   }
 }
 

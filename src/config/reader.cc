@@ -45,15 +45,19 @@ std::span<const YamlNode> read_collection(Problems& problems, const YamlNode& no
   return node.children;
 }
 
+std::vector<YamlProblem> in_order(std::vector<YamlProblem> found) {
+  auto order = [](const YamlProblem& p) { return std::tie(p.at, p.message); };
+  std::ranges::sort(found, {}, order);
+  auto repeated = std::ranges::unique(found, {}, order);
+  found.erase(repeated.begin(), repeated.end());
+  return found;
+}
+
 }  // namespace
 
-std::vector<YamlProblem> Problems::take() {
-  auto order = [](const YamlProblem& p) { return std::tie(p.at, p.message); };
-  std::ranges::sort(found_, {}, order);
-  auto repeated = std::ranges::unique(found_, {}, order);
-  found_.erase(repeated.begin(), repeated.end());
-  return std::move(found_);
-}
+std::vector<YamlProblem> Problems::take() { return in_order(std::move(found_)); }
+
+std::vector<YamlProblem> Problems::take_warnings() { return in_order(std::move(warnings_)); }
 
 std::string describe(const YamlNode& node) {
   switch (node.kind) {

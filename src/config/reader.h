@@ -15,17 +15,22 @@
 
 namespace lotagate::config {
 
-// The mistakes found so far.
+// The mistakes found so far, and the warnings.
 class Problems {
  public:
   explicit Problems(std::vector<YamlProblem> found = {}) : found_(std::move(found)) {}
   void add(Position at, std::string message) { found_.push_back({at, std::move(message)}); }
+  // What may be meant, but is dangerous: the configuration loads nevertheless.
+  void warn(Position at, std::string message) { warnings_.push_back({at, std::move(message)}); }
   bool any() const { return !found_.empty(); }
-  // In the order of the file and without repeats (an alias shows a mistake once for every use).
+  // The mistakes in the order of the file and without repeats (an alias shows a mistake once for every use).
   std::vector<YamlProblem> take();
+  // The warnings, likewise.
+  std::vector<YamlProblem> take_warnings();
 
  private:
   std::vector<YamlProblem> found_;
+  std::vector<YamlProblem> warnings_;
 };
 
 struct DurationRange {

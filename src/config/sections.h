@@ -21,13 +21,27 @@ void read_limits(Problems& problems, const YamlNode& node, Limits& limits);
 void read_access_log(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, AccessLog& log);
 
 void read_services(Problems& problems, const YamlNode& node, std::vector<Service>& services);
-void read_rate_limits(Problems& problems, const YamlNode& node, std::vector<RateLimit>& rate_limits);
+
+// What tells the buckets or the queues of a limit apart: one part or a list of up to 8 different ones; at least one,
+// whatever is wrong. `config`: with its listeners and its authentication read; a header that clients can set on one of
+// the listeners is warned about.
+std::vector<LimitKeyPart> read_limit_key(Problems& problems, const YamlNode& node, const Config& config);
+// The first part that only authentication tells, as the file names it (`user`, `claim`); empty if there is none.
+std::string_view part_of_caller(const std::vector<LimitKeyPart>& key);
+// A field of a message that a limit may look at, in lower case. Refused, with `what` ("a key") in the message: what is
+// no field's name, credentials, and what belongs to the gateway or to one connection.
+std::optional<std::string> read_limit_field(Problems& problems, const YamlNode& node, std::string_view what,
+                                            const ApiKeys& api_keys);
+
+void read_rate_limits(Problems& problems, const YamlNode& node, Config& config);
 void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table);
 
 // `folder`: of the configuration file; files named in it are read now. `authorization` is read before
 // `authentication`, whose issuers may rely on the User Management Service.
 void read_authorization(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config);
 void read_authentication(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, Config& config);
+// The claim that `key` names, if it is one.
+std::optional<std::string> read_claim(MapReader& map, std::string_view key);
 // The keys of an issuer that concern claims.
 void read_claims(Problems& problems, MapReader& map, Issuer& issuer);
 void read_role_permissions(Problems& problems, const YamlNode& node, std::vector<access::RolePermissions>& roles);

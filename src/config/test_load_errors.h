@@ -65,7 +65,21 @@ class LoadErrors : public testing::Test {
     return out;
   }
 
-  Messages errors(std::initializer_list<Change> changes) {
+  // Of a file that loads.
+  Messages warnings_of(std::string_view text) {
+    Messages out;
+    auto config = load_config_text(text, folder_.path("gateway.yaml"));
+    if (!config) {
+      ADD_FAILURE() << to_string(config.error()[0]);
+      return out;
+    }
+    for (const Warning& warning : config->warnings) {
+      out.push_back(std::to_string(warning.line) + ":" + std::to_string(warning.column) + " " + warning.message);
+    }
+    return out;
+  }
+
+  static std::string good(std::initializer_list<Change> changes) {
     std::string text(kGood);
     for (auto [from, to] : changes) {
       auto at = text.find(from);
@@ -75,9 +89,11 @@ class LoadErrors : public testing::Test {
       }
       text.replace(at, from.size(), to);
     }
-    return errors_of(text);
+    return text;
   }
 
+  Messages errors(std::initializer_list<Change> changes) { return errors_of(good(changes)); }
+  Messages warnings(std::initializer_list<Change> changes) { return warnings_of(good(changes)); }
   Messages errors(std::string_view from, std::string_view to) { return errors({{from, to}}); }
 
   TestFolder folder_;

@@ -68,6 +68,10 @@ std::vector<std::string> to_lines(const std::vector<config::ConfigError>& errors
   return lines;
 }
 
+void log_warnings(const config::Config& config) {
+  for (const std::string& line : config::warning_lines(config)) spdlog::warn("{}", line);
+}
+
 std::unexpected<std::vector<std::string>> failure(std::string line) {
   return std::unexpected(std::vector<std::string>{std::move(line)});
 }
@@ -86,6 +90,7 @@ Gateway::~Gateway() {
 std::expected<void, std::vector<std::string>> Gateway::start() {
   auto loaded = config::load_config(config_file_);
   if (!loaded) return std::unexpected(to_lines(loaded.error()));
+  log_warnings(*loaded);
   raise_descriptor_limit();
   started_ = WallTime(std::chrono::system_clock::now());
   reload_.last = started_;
@@ -242,6 +247,7 @@ void Gateway::reload() {
     finish_reload(to_lines(loaded.error()));
     return;
   }
+  log_warnings(*loaded);
   warn_about_restart_settings(*loaded);
   if (!same_addresses(loaded->listeners, snapshot_->config.listeners)) loaded->listeners = snapshot_->config.listeners;
   open_limit_store(*loaded);
