@@ -169,6 +169,8 @@ char* LineFormatter::format(char* out, const RequestRecord& record) noexcept {
   out = write_decimal(out, record.bytes_out);
   out = literal(out, R"(,"duration_ms":)");
   out = milliseconds_text(out, record.duration);
+  out = literal(out, R"(,"queue_ms":)");
+  out = record.queue_duration ? milliseconds_text(out, *record.queue_duration) : literal(out, "null");
   out = literal(out, R"(,"upstream_ms":)");
   out = record.attempts > 0 ? milliseconds_text(out, record.upstream_duration) : literal(out, "null");
   out = literal(out, R"(,"attempts":)");

@@ -33,6 +33,7 @@ RequestRecord full_record() {
   record.bytes_in = 12;
   record.bytes_out = 18446744073709551615u;
   record.duration = microseconds(12345);
+  record.queue_duration = microseconds(5001);
   record.upstream_duration = microseconds(12001);
   record.attempts = 2;
   record.end = RequestEnd::upstream_failed;
@@ -63,7 +64,7 @@ TEST(JsonLine, HasEveryMember) {
       R"("client":"192.0.2.255","method":"GET","path":"/api/v1/models?token=***&page=***","status":502,)"
       R"("code":"upstream_reset","route":"models","service":"training","endpoint":"127.0.0.1:7002",)"
       R"("user":"u-17","credential":"api_key","key_id":"k-1","policy":"allow","bytes_in":12,"bytes_out":18446744073709551615,"duration_ms":12.345,)"
-      R"("upstream_ms":12.001,"attempts":2,"end":"upstream_failed","reason":"connection reset by peer"})"
+      R"("queue_ms":5.001,"upstream_ms":12.001,"attempts":2,"end":"upstream_failed","reason":"connection reset by peer"})"
       "\n");
 }
 
@@ -73,7 +74,7 @@ TEST(JsonLine, OfAnEmptyRecordHasNulls) {
       line,
       R"({"time":"1970-01-01T00:00:00.000Z","request_id":null,"trace_id":null,"client":"::","method":null,)"
       R"("path":null,"status":0,"code":null,"route":null,"service":null,"endpoint":null,"user":null,"credential":null,"key_id":null,"policy":null,"bytes_in":0,)"
-      R"("bytes_out":0,"duration_ms":0.000,"upstream_ms":null,"attempts":0,"end":"complete","reason":null})"
+      R"("bytes_out":0,"duration_ms":0.000,"queue_ms":null,"upstream_ms":null,"attempts":0,"end":"complete","reason":null})"
       "\n");
   simdjson::dom::parser parser;
   EXPECT_EQ(parser.parse(line).error(), simdjson::SUCCESS);
@@ -141,6 +142,7 @@ TEST(JsonLine, StaysWithinItsBoundWhateverTheFieldsHold) {
     }
     record.client = parse_ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff").value();
     record.duration = nanoseconds::max();
+    record.queue_duration = nanoseconds::max();
     record.upstream_duration = nanoseconds::max();
     record.time = WallTime::max();
     std::string line = line_of(record);  // beyond the buffer: a sanitizer's finding

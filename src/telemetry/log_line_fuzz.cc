@@ -70,6 +70,8 @@ RequestRecord record_of(Pieces& pieces) {
   record.credential = kCredentials[pieces.number<std::uint8_t>() % kCredentials.size()];
   record.policy = static_cast<PolicyOutcome>(pieces.number<std::uint8_t>() % kPolicyOutcomeCount);
   record.key_id = pieces.line();
+  const auto queue_duration = pieces.number<std::int64_t>();
+  if (queue_duration != 0) record.queue_duration = nanoseconds(queue_duration);
   return record;
 }
 
@@ -146,6 +148,8 @@ void check_members(const Line& line, const RequestRecord& record) {
   check_number(line, "bytes_out", record.bytes_out);
   check_duration(line, "duration_ms", record.duration);
   if (record.attempts > 0) check_duration(line, "upstream_ms", record.upstream_duration);
+  if (record.queue_duration) check_duration(line, "queue_ms", *record.queue_duration);
+  LG_CHECK(record.queue_duration || line["queue_ms"].is_null(), "a wait that was none");
 }
 
 std::string format(const RequestRecord& record) {
@@ -162,7 +166,7 @@ void check_line(const std::string& line, const RequestRecord& record) {
   simdjson::dom::parser parser;
   Line object;
   LG_CHECK(parser.parse(line.data(), line.size()).get(object) == simdjson::SUCCESS, "a line is a JSON object");
-  LG_CHECK(object.size() == 22, "a line always has the same members");
+  LG_CHECK(object.size() == 23, "a line always has the same members");
   check_members(object, record);
 }
 

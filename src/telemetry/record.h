@@ -68,12 +68,13 @@ struct RequestRecord {
   IpAddress client;          // the address that limits and the log use (behind trusted proxies the forwarded one)
   std::uint16_t status = 0;  // sent to the client; 499 if it left before; 0 if nothing could be sent
   std::optional<ErrorCode> code;
-  std::string_view reason;           // Error::reason: for operators only
-  std::uint64_t bytes_in = 0;        // of the body
-  std::uint64_t bytes_out = 0;       // of the body
-  nanoseconds duration{0};           // first byte of the request to last byte of the answer
-  nanoseconds upstream_duration{0};  // of that, waiting for the service; meaningless when attempts is 0
-  std::uint8_t attempts = 0;         // times the request was offered to an endpoint
+  std::string_view reason;                    // Error::reason: for operators only
+  std::uint64_t bytes_in = 0;                 // of the body
+  std::uint64_t bytes_out = 0;                // of the body
+  nanoseconds duration{0};                    // first byte of the request to last byte of the answer
+  std::optional<nanoseconds> queue_duration;  // of that, waiting for its turn under a concurrency limit
+  nanoseconds upstream_duration{0};           // of duration, waiting for the service; meaningless when attempts is 0
+  std::uint8_t attempts = 0;                  // times the request was offered to an endpoint
   RequestEnd end = RequestEnd::complete;
   std::uint32_t route_slot = kNoRouteSlot;  // Metrics::route_slot
   std::uint8_t method_index = kOtherMethod;
