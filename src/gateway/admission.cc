@@ -105,12 +105,6 @@ Result<void> Exchange::apply_limits(config::LimitStage stage) {
   return limits_.apply(question, stage);
 }
 
-// For an answer of our own. The service may have worked unless it was never reached.
-void Exchange::settle_limits(const Error& error) {
-  bool reached = attempts_ > 0 && error.code != ErrorCode::upstream_unreachable;
-  limits_.settle(error_status(error), nullptr, reached);
-}
-
 AccessQuestion Exchange::access_question() const {
   return {.view = *view_,
           .route = *route_,

@@ -89,6 +89,12 @@ void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
   }
 }
 
+// The service may have worked for a request unless it was never reached.
+void Exchange::settle_limits(const Error& error) {
+  bool reached = attempts_ > 0 && error.code != ErrorCode::upstream_unreachable;
+  limits_.settle({.status = error_status(error), .reached_service = reached});
+}
+
 Task<bool> Exchange::answer_error(const Error& error) {
   error_ = error;
   if (head_sent_) co_return false;  // too late for another answer: the connection is cut

@@ -54,6 +54,10 @@ class BodyStream {
   Task<Result<void>> fill();
 
   bool ended() const { return ended_; }
+  // Between begin() and the first next(): the trailers of a chunked body are wanted.
+  void keep_trailers() { chunks_.keep_trailers(); }
+  // Of a body that has ended (ChunkDecoder::trailers).
+  std::string_view trailers() const { return chunks_.trailers(); }
   std::uint64_t octets() const { return octets_; }
   // Bytes received beyond the end of the body: the next message, or garbage.
   std::string_view leftover() const { return ended_ ? pending_ : std::string_view(); }

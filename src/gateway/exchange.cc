@@ -123,6 +123,7 @@ void Exchange::begin(Connection& connection) {
 
 // Records, then lets go of everything the request held.
 void Exchange::finish(bool keep) {
+  if (limits_.awaits_trailers()) settle_limits_late();
   record();
   if (keep) connection_->carry_over(request_body_.leftover());
   request_body_.release();

@@ -83,7 +83,6 @@ class Exchange final : public HangupListener {
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
   Result<void> apply_limits(config::LimitStage stage);
-  void settle_limits(const Error& error);
   AccessQuestion access_question() const;
   Task<Result<void>> await_access();
 
@@ -108,6 +107,8 @@ class Exchange final : public HangupListener {
 
   // relay.cc: the answer to the client
   Result<http::Framing> begin_response_body();
+  void settle_limits(const http::Framing& framing);
+  void settle_limits_late();
   bool transforms_response() const;
   Result<Relay> relay_head(const http::Framing& framing);
   Task<Result<void>> relay_rest(Relay relay);
@@ -131,6 +132,7 @@ class Exchange final : public HangupListener {
   void write_downstream_head(http::HeadWriter& out, const http::Framing& framing, bool chunked);
   void write_kept_fields(http::HeadWriter& out, bool replaced_body);
   void write_common(http::HeadWriter& out);
+  void settle_limits(const Error& error);
   void write_error_fields(http::HeadWriter& out, const Error& error);
   Task<bool> answer_error(const Error& error);
   // Sends a whole answer of our own. True if it went out.

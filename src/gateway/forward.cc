@@ -91,10 +91,10 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
     auto received = co_await await_response_head(*step);
     if (!received) co_return received;
   }
-  limits_.settle(response_.status, &response_.fields, true);
   if (response_.status == 101) co_return co_await switch_protocols();
   auto framing = begin_response_body();
   if (!framing) co_return std::unexpected(framing.error());
+  settle_limits(*framing);
   if (transforms_response()) co_return co_await transform_error();
   auto relay = relay_head(*framing);
   if (!relay) co_return std::unexpected(relay.error());

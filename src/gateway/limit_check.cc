@@ -14,6 +14,7 @@ void LimitCheck::reset() {
   outcomes_.clear();
   shown_ = 0;
   unsettled_ = false;
+  awaits_trailers_ = false;
   unavailable_ = false;
   retry_after_.reset();
   violated_ = {};
@@ -97,30 +98,35 @@ void LimitCheck::move(Outcome& outcome, std::int64_t tokens) {
       static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, std::int64_t{bucket.policy.burst}));
 }
 
-void LimitCheck::settle(std::uint16_t status, const http::FieldList* fields, bool reached_service) {
+void LimitCheck::settle(const LimitAnswer& answer) {
   if (!unsettled_) return;
   unsettled_ = false;
+  awaits_trailers_ = false;
   for (Outcome& outcome : outcomes_) {
     if (!outcome.unsettled) continue;
     outcome.unsettled = false;
-    settle_one(outcome, status, fields, reached_service);
+    settle_one(outcome, answer);
+    unsettled_ = unsettled_ || outcome.unsettled;
   }
 }
 
-void LimitCheck::settle_one(Outcome& outcome, std::uint16_t status, const http::FieldList* fields,
-                            bool reached_service) {
+void LimitCheck::settle_one(Outcome& outcome, const LimitAnswer& answer) {
   const config::RateLimit& rule = outcome.limit->rule;
   std::int64_t reserved = outcome.cost;
   if (!rule.count.empty()) {
-    if (!std::ranges::binary_search(rule.count, status)) move(outcome, -reserved);
+    if (!std::ranges::binary_search(rule.count, answer.status)) move(outcome, -reserved);
     return;
   }
-  if (fields == nullptr) {
-    if (!reached_service) move(outcome, -reserved);
+  if (answer.fields == nullptr) {
+    if (!answer.reached_service) move(outcome, -reserved);
+    return;
+  }
+  auto text = answer.fields->only_value(rule.cost.field);
+  if (!text && answer.trailers_follow) {
+    outcome.unsettled = awaits_trailers_ = true;
     return;
   }
   // A service that does not say what it spent has spent the reserve.
-  auto text = fields->only_value(rule.cost.field);
   auto spent = text ? parse_decimal(*text) : std::nullopt;
   if (!spent) return;
   std::int64_t counted = static_cast<std::int64_t>(std::min<std::uint64_t>(*spent, rule.cost.most));

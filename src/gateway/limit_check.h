@@ -20,6 +20,14 @@ namespace lotagate {
 
 class Worker;
 
+// What became of a request.
+struct LimitAnswer {
+  std::uint16_t status = 0;
+  const http::FieldList* fields = nullptr;  // of the service's head, or its trailers; null: an answer of our own
+  bool reached_service = true;              // it may have done work
+  bool trailers_follow = false;             // fields that are not there may still come
+};
+
 class LimitCheck {
  public:
   LimitCheck(Worker& worker, Arena& arena) : worker_(worker), arena_(arena) {}
@@ -34,9 +42,10 @@ class LimitCheck {
   // Something else refused the request because there is too much: it takes nothing either.
   void give_back();
 
-  // What the request costs where that depends on its answer. Once; later calls do nothing. `fields`: of the service's
-  // answer; null for an answer of our own. `reached_service`: it may have done work.
-  void settle(std::uint16_t status, const http::FieldList* fields, bool reached_service);
+  // What the request costs where that depends on its answer. What was settled stays so.
+  void settle(const LimitAnswer& answer);
+  // Whether the answer's trailers have to be looked at, by another settle().
+  bool awaits_trailers() const { return awaits_trailers_; }
 
   // RateLimit-Policy, RateLimit, and the older fields where configured. Nothing without limits.
   void write_fields(http::HeadWriter& out) const;
@@ -57,7 +66,7 @@ class LimitCheck {
 
   bool take(const config::CompiledRouteLimit& use, const config::CompiledBucket& bucket, const LimitQuestion& question);
   void move(Outcome& outcome, std::int64_t tokens);
-  void settle_one(Outcome& outcome, std::uint16_t status, const http::FieldList* fields, bool reached_service);
+  void settle_one(Outcome& outcome, const LimitAnswer& answer);
   void write_legacy_fields(http::HeadWriter& out) const;
   Result<void> refuse(const config::RateLimit& rule);
 
@@ -66,6 +75,7 @@ class LimitCheck {
   std::vector<Outcome> outcomes_;
   std::size_t shown_ = 0;  // of the outcomes, how many clients hear of: `report_only` is nothing to them
   bool unsettled_ = false;
+  bool awaits_trailers_ = false;
   bool unavailable_ = false;
   std::optional<nanoseconds> retry_after_;
   std::string_view violated_;

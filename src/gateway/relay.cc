@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
+#include "http/field_lines.h"
 #include "http/problem.h"
 
 namespace lotagate {
@@ -25,6 +26,21 @@ Result<http::Framing> Exchange::begin_response_body() {
   std::string_view rest(answer_.data() + answer_begin_, answer_end_ - answer_begin_);
   response_body_.begin(upstream_->socket, *framing, rest, service_timeouts().between_bytes, UINT64_MAX);
   return framing;
+}
+
+// What the answer cost stands in its head, or, of a stream whose cost is known at its end, in its trailers.
+void Exchange::settle_limits(const http::Framing& framing) {
+  bool chunked = framing.kind == http::Framing::Kind::chunked;
+  limits_.settle({.status = response_.status, .fields = &response_.fields, .trailers_follow = chunked});
+  if (limits_.awaits_trailers()) response_body_.keep_trailers();
+}
+
+void Exchange::settle_limits_late() {
+  http::FieldList trailers;
+  std::size_t most = view_->snapshot->config.limits.fields;
+  std::string_view lines = response_body_.trailers();
+  if (!lines.empty() && http::read_field_lines(lines, most, trailers) != http::FieldFault::none) trailers.clear();
+  limits_.settle({.status = response_.status, .fields = &trailers});
 }
 
 bool Exchange::transforms_response() const {

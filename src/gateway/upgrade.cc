@@ -99,6 +99,7 @@ void Exchange::end_with_caller(Tunnel::Times& times) const {
 
 Task<Result<void>> Exchange::switch_protocols() {
   if (!is_websocket_accepted()) co_return fail(ErrorCode::upstream_invalid, Origin::upstream, "unexpected 101");
+  limits_.settle({.status = response_.status, .fields = &response_.fields});
   Buffer buffer = worker_.reactor().buffers().take(kLargeBufferBytes);
   http::HeadWriter head(buffer.data(), buffer.capacity());
   head.text("HTTP/1.1 101 Switching Protocols\r\n");

@@ -1,9 +1,11 @@
 // The chunked transfer coding (RFC 9112 7.1), strict: every line ends in CRLF, sizes are plain hexadecimal, extensions
-// are read and dropped, trailers are checked as fields and dropped.
+// are read and dropped, trailers are checked as fields and dropped unless somebody asks for them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -22,6 +24,10 @@ class ChunkDecoder {
   Result<Step> next(std::string_view input);
   bool done() const { return state_ == State::done; }
   void reset() { *this = ChunkDecoder(); }
+  // Until the next reset.
+  void keep_trailers() { trailers_ = std::make_unique<std::string>(); }
+  // Once done, the lines of the kept trailers with the empty line behind them (field_lines.h); else empty.
+  std::string_view trailers() const { return trailers_ && done() ? std::string_view(*trailers_) : std::string_view(); }
 
  private:
   enum class State : std::uint8_t {
@@ -59,6 +65,7 @@ class ChunkDecoder {
   std::uint32_t digits_ = 0;
   std::uint32_t extension_bytes_ = 0;
   std::uint32_t trailer_bytes_ = 0;
+  std::unique_ptr<std::string> trailers_;  // null: they are dropped
 };
 
 // Writes the size line of a chunk ("1f\r\n") to `out` (at least kMaxChunkSizeLine bytes); returns its length.

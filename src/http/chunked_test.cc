@@ -204,5 +204,29 @@ TEST(WriteChunkSize, TheLargestSizeFits) {
   EXPECT_EQ(write_chunk_size(line, 0), 3u);
 }
 
+TEST(ChunkDecoder, KeepsTrailersForThoseWhoAsk) {
+  constexpr std::string_view kBody = "3\r\nabc\r\n0\r\nX-Tokens: 42\r\nX-More: \r\n\r\n";
+  for (std::size_t piece = 1; piece <= kBody.size(); ++piece) {
+    ChunkDecoder decoder;
+    decoder.keep_trailers();
+    for (std::size_t at = 0; at < kBody.size();) {
+      auto step = decoder.next(kBody.substr(at, piece));
+      ASSERT_TRUE(step);
+      EXPECT_EQ(decoder.trailers().empty(), !decoder.done());
+      at += step->consumed;
+    }
+    EXPECT_EQ(decoder.trailers(), "X-Tokens: 42\r\nX-More: \r\n\r\n");
+    decoder.reset();
+    EXPECT_EQ(decoder.trailers(), "");
+  }
+}
+
+TEST(ChunkDecoder, DropsTrailersOtherwise) {
+  ChunkDecoder decoder;
+  ASSERT_TRUE(decoder.next("0\r\nX-Tokens: 42\r\n\r\n"));
+  EXPECT_TRUE(decoder.done());
+  EXPECT_EQ(decoder.trailers(), "");
+}
+
 }  // namespace
 }  // namespace lotagate::http
