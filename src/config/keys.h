@@ -14,8 +14,8 @@ struct KeyGroup {
 };
 
 inline constexpr std::string_view kRootNames[] = {
-    "listeners",      "admin",         "workers",     "timeouts",         "limits", "services",
-    "authentication", "authorization", "rate_limits", "rate_limit_table", "routes", "access_log"};
+    "listeners",     "admin",       "workers",     "timeouts",         "limits", "services",  "authentication",
+    "authorization", "limit_store", "rate_limits", "rate_limit_table", "routes", "access_log"};
 inline constexpr std::string_view kListenerNames[] = {"address", "trusted_proxies", "connections", "tls"};
 inline constexpr std::string_view kAdminNames[] = {"address"};
 inline constexpr std::string_view kTimeoutsNames[] = {"header",      "body_progress", "body_grace", "write_progress",
@@ -34,12 +34,21 @@ inline constexpr std::string_view kJwksNames[] = {"url", "file", "discovery", "r
 inline constexpr std::string_view kAuthorizationNames[] = {"user_management", "roles"};
 inline constexpr std::string_view kUserManagementNames[] = {"url",     "token_file", "fresh_for", "stale_for",
                                                             "timeout", "max_users",  "memory"};
-inline constexpr std::string_view kRateLimitNames[] = {"key", "tokens", "refill", "report_only"};
+inline constexpr std::string_view kLimitStoreNames[] = {"url", "user", "password_file", "prefix", "memory", "timeout"};
+inline constexpr std::string_view kRateLimitNames[] = {"key",         "tokens",         "refill",   "rate",
+                                                       "by",          "cases",          "cost",     "count",
+                                                       "stage",       "exempt",         "shared",   "on_store_failure",
+                                                       "report_only", "legacy_headers", "show_keys"};
+inline constexpr std::string_view kLimitSelectorNames[] = {"claim"};
+inline constexpr std::string_view kLimitCaseNames[] = {"tokens", "refill", "rate"};
+inline constexpr std::string_view kLimitCostNames[] = {"field", "reserve", "most"};
+inline constexpr std::string_view kLimitExemptNames[] = {"addresses", "paths", "users"};
 inline constexpr std::string_view kLimitKeyNames[] = {"header", "from", "claim"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
 inline constexpr std::string_view kRouteNames[] = {
     "name",   "path",     "host",   "methods",       "headers", "service", "public",   "require",
     "limits", "max_body", "errors", "forward_token", "upgrade", "issuers", "api_keys", "report_only"};
+inline constexpr std::string_view kRouteLimitNames[] = {"name", "cost"};
 inline constexpr std::string_view kRequireNames[] = {"all", "any", "roles", "scopes", "owner_or"};
 inline constexpr std::string_view kAccessLogNames[] = {"file", "buffer"};
 
@@ -58,15 +67,22 @@ inline constexpr KeyGroup kAuthorizationKeys{"authorization.", kAuthorizationNam
 inline constexpr KeyGroup kUserManagementKeys{"authorization.user_management.", kUserManagementNames};
 inline constexpr KeyGroup kRateLimitKeys{"rate_limits.NAME.", kRateLimitNames};
 inline constexpr KeyGroup kLimitKeyKeys{"rate_limits.NAME.key[].", kLimitKeyNames};
+inline constexpr KeyGroup kLimitStoreKeys{"limit_store.", kLimitStoreNames};
+inline constexpr KeyGroup kLimitSelectorKeys{"rate_limits.NAME.by.", kLimitSelectorNames};
+inline constexpr KeyGroup kLimitCaseKeys{"rate_limits.NAME.cases.VALUE.", kLimitCaseNames};
+inline constexpr KeyGroup kLimitCostKeys{"rate_limits.NAME.cost.", kLimitCostNames};
+inline constexpr KeyGroup kLimitExemptKeys{"rate_limits.NAME.exempt.", kLimitExemptNames};
 inline constexpr KeyGroup kRateLimitTableKeys{"rate_limit_table.", kRateLimitTableNames};
 inline constexpr KeyGroup kRouteKeys{"routes[].", kRouteNames};
+inline constexpr KeyGroup kRouteLimitKeys{"routes[].limits[].", kRouteLimitNames};
 inline constexpr KeyGroup kRequireKeys{"routes[].require.METHOD.", kRequireNames};
 inline constexpr KeyGroup kAccessLogKeys{"access_log.", kAccessLogNames};
 
 inline constexpr KeyGroup kAllKeys[] = {
-    kRootKeys,           kListenerKeys,        kAdminKeys,          kTimeoutsKeys,  kLimitsKeys,
-    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,   kIssuerKeys,
-    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys, kRateLimitKeys, kLimitKeyKeys,
-    kRateLimitTableKeys, kRouteKeys,           kRequireKeys,        kAccessLogKeys};
+    kRootKeys,           kListenerKeys,        kAdminKeys,          kTimeoutsKeys,   kLimitsKeys,
+    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,    kIssuerKeys,
+    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys, kLimitStoreKeys, kRateLimitKeys,
+    kLimitKeyKeys,       kLimitSelectorKeys,   kLimitCaseKeys,      kLimitCostKeys,  kLimitExemptKeys,
+    kRateLimitTableKeys, kRouteKeys,           kRouteLimitKeys,     kRequireKeys,    kAccessLogKeys};
 
 }  // namespace lotagate::config

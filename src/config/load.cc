@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/hash.h"
@@ -27,9 +28,14 @@ Config read_config(Problems& problems, const YamlNode& root, const std::filesyst
   if (const YamlNode* node = map.require("services")) read_services(problems, *node, config.services);
   if (const YamlNode* node = map.find("authorization")) read_authorization(problems, *node, folder, config);
   if (const YamlNode* node = map.find("authentication")) read_authentication(problems, *node, folder, config);
+  const YamlNode* store = map.find("limit_store");
+  if (store != nullptr) read_limit_store(problems, *store, folder, config.limit_store.emplace());
   if (const YamlNode* node = map.find("rate_limits")) read_rate_limits(problems, *node, config);
   if (const YamlNode* node = map.find("rate_limit_table"))
     read_rate_limit_table(problems, *node, config.rate_limit_table);
+  if (store != nullptr && std::ranges::none_of(config.rate_limits, &RateLimit::shared)) {
+    problems.warn(store->key_at, "`limit_store` is not used: no rate limit is `shared`");
+  }
   if (const YamlNode* node = map.require("routes")) read_routes(problems, *node, config);
   return config;
 }

@@ -52,22 +52,6 @@ IpAddress masked(const Network& network) {
   return ip;
 }
 
-void read_trusted_proxies(Problems& problems, const YamlNode& node, std::vector<Network>& networks) {
-  const CollectionRule rule{.what = "a list of networks", .most = kMaxTrustedProxies, .may_be_empty = true};
-  for (const YamlNode* item : read_texts(problems, node, rule)) {
-    auto network = parse_network(item->text);
-    if (!network) {
-      problems.add(item->at, fmt::format("`{}` is not a network or an address, such as `10.0.0.0/8` or `::1`",
-                                         shown(item->text)));
-    } else if (IpAddress first = masked(*network); first != network->ip) {
-      problems.add(item->at, fmt::format("`{}` has bits set after its prefix; write `{}{}`", shown(item->text),
-                                         to_string(first), item->text.substr(item->text.find('/'))));
-    } else {
-      networks.push_back(*network);
-    }
-  }
-}
-
 bool is_wildcard(const IpAddress& ip) {
   return std::all_of(ip.bytes.begin() + (ip.is_v4() ? 12 : 0), ip.bytes.end(), [](auto byte) { return byte == 0; });
 }
@@ -85,6 +69,23 @@ bool takes(const std::vector<Listener>& listeners, const SocketAddress& address)
 
 }  // namespace
 
+std::vector<Network> read_networks(Problems& problems, const YamlNode& node, const CollectionRule& rule) {
+  std::vector<Network> networks;
+  for (const YamlNode* item : read_texts(problems, node, rule)) {
+    auto network = parse_network(item->text);
+    if (!network) {
+      problems.add(item->at, fmt::format("`{}` is not a network or an address, such as `10.0.0.0/8` or `::1`",
+                                         shown(item->text)));
+    } else if (IpAddress first = masked(*network); first != network->ip) {
+      problems.add(item->at, fmt::format("`{}` has bits set after its prefix; write `{}{}`", shown(item->text),
+                                         to_string(first), item->text.substr(item->text.find('/'))));
+    } else {
+      networks.push_back(*network);
+    }
+  }
+  return networks;
+}
+
 void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listener>& listeners) {
   for (const YamlNode& item : read_list(problems, node, {.what = "a list of listeners", .most = kMaxListeners})) {
     MapReader map(problems, item, kListenerKeys);
@@ -96,7 +97,8 @@ void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listen
       listener.address = *address;
     }
     if (const YamlNode* proxies = map.find("trusted_proxies")) {
-      read_trusted_proxies(problems, *proxies, listener.trusted_proxies);
+      listener.trusted_proxies = read_networks(
+          problems, *proxies, {.what = "a list of networks", .most = kMaxTrustedProxies, .may_be_empty = true});
     }
     if (auto connections = map.number("connections", kConnections)) {
       listener.connections = static_cast<std::uint32_t>(*connections);

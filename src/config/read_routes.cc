@@ -22,6 +22,7 @@ constexpr std::size_t kMaxIssuers = 64;
 constexpr std::size_t kMaxLimits = 16;
 constexpr std::size_t kMaxUpgrades = 16;
 constexpr std::size_t kMaxNameBytes = 128;
+constexpr NumberRange kCost{1, 1'000'000};
 constexpr NumberRange kBodyBytes{0, 1ull << 40};
 constexpr std::string_view kUpgrades[] = {"websocket"};
 constexpr std::string_view kErrorModes[] = {"transform", "passthrough"};  // in the order of ErrorMode
@@ -62,6 +63,8 @@ class RouteReader {
   void read_headers(MapReader& map, Route& route);
   void read_service(MapReader& map, Route& route);
   void read_limits(MapReader& map, Route& route);
+  void read_limit(const YamlNode& name, MapReader* use, Route& route);
+  void read_cost(MapReader& use, const RateLimit& limit, RouteLimit& result);
   void read_upgrade(MapReader& map, Route& route);
   void read_require(MapReader& map, Route& route);
   void read_callers(MapReader& map, Route& route);
@@ -193,14 +196,50 @@ void RouteReader::read_limits(MapReader& map, Route& route) {
   const YamlNode* node = map.find("limits");
   if (node == nullptr) return;
   const CollectionRule rule{.what = "a list of names of rate limits", .most = kMaxLimits, .may_be_empty = true};
-  for (const YamlNode* item : read_texts(problems_, *node, rule)) {
-    auto found = std::ranges::find(limit_names_, item->text);
-    if (found == limit_names_.end()) {
-      problems_.add(item->at, fmt::format("unknown rate limit `{}`{}", shown(item->text),
-                                          hint_or_list(item->text, limit_names_)));
-    } else {
-      route.limits.push_back({.limit = static_cast<std::size_t>(found - limit_names_.begin())});
+  for (const YamlNode& item : read_list(problems_, *node, rule)) {
+    if (item.kind != YamlNode::Kind::map) {
+      read_limit(item, nullptr, route);
+      continue;
     }
+    MapReader use(problems_, item, kRouteLimitKeys);
+    if (const YamlNode* name = use.require("name")) read_limit(*name, &use, route);
+  }
+}
+
+// `use`: the map that names it and has a cost of its own; null without.
+void RouteReader::read_limit(const YamlNode& name, MapReader* use, Route& route) {
+  auto text = read_scalar(problems_, name, "a text");
+  if (!text) return;
+  auto found = std::ranges::find(limit_names_, *text);
+  if (found == limit_names_.end()) {
+    problems_.add(name.at, fmt::format("unknown rate limit `{}`{}", shown(*text), hint_or_list(*text, limit_names_)));
+    return;
+  }
+  auto index = static_cast<std::size_t>(found - limit_names_.begin());
+  if (std::ranges::find(route.limits, index, &RouteLimit::limit) != route.limits.end()) {
+    problems_.add(name.at, fmt::format("`{}` is repeated", shown(*text)));
+    return;
+  }
+  const RateLimit& limit = config_.rate_limits[index];
+  if (route.is_public && limit.by.kind != LimitSelector::Kind::none) {
+    problems_.warn(name.at, fmt::format("nobody is known on a public route: everybody has the case `\"*\"` of `{}`",
+                                        shown(*text)));
+  }
+  route.limits.push_back({.limit = index});
+  if (use != nullptr) read_cost(*use, limit, route.limits.back());
+}
+
+void RouteReader::read_cost(MapReader& use, const RateLimit& limit, RouteLimit& result) {
+  auto cost = use.number("cost", kCost);
+  if (!cost) return;
+  result.cost = static_cast<std::uint32_t>(*cost);
+  std::uint32_t smallest = smallest_bucket(limit);
+  if (smallest != 0 && *cost > smallest) {
+    problems_.add(use.find("cost")->at, fmt::format("{} is more than the {} tokens of `{}`: no request would ever pass",
+                                                    *cost, smallest, shown(limit.name)));
+  } else if (!limit.cost.field.empty() && *cost > limit.cost.most) {
+    problems_.add(use.find("cost")->at,
+                  fmt::format("{} is more than the `most` of `{}`, {}", *cost, shown(limit.name), limit.cost.most));
   }
 }
 

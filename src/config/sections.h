@@ -20,6 +20,9 @@ void read_timeouts(Problems& problems, const YamlNode& node, Timeouts& timeouts)
 void read_limits(Problems& problems, const YamlNode& node, Limits& limits);
 void read_access_log(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, AccessLog& log);
 
+// Networks without bits behind their prefix; what is none is reported.
+std::vector<Network> read_networks(Problems& problems, const YamlNode& node, const CollectionRule& rule);
+
 void read_services(Problems& problems, const YamlNode& node, std::vector<Service>& services);
 
 // What tells the buckets or the queues of a limit apart: one part or a list of up to 8 different ones; at least one,
@@ -33,7 +36,12 @@ std::string_view part_of_caller(const std::vector<LimitKeyPart>& key);
 std::optional<std::string> read_limit_field(Problems& problems, const YamlNode& node, std::string_view what,
                                             const ApiKeys& api_keys);
 
+// `folder`: as below.
+void read_limit_store(Problems& problems, const YamlNode& node, const std::filesystem::path& folder, LimitStore& store);
+// What limits refer to is read already: listeners, authentication, the store.
 void read_rate_limits(Problems& problems, const YamlNode& node, Config& config);
+// Tokens of the smallest bucket that a limit can have; 0: it has none with a valid size.
+std::uint32_t smallest_bucket(const RateLimit& limit);
 void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table);
 
 // `folder`: of the configuration file; files named in it are read now. `authorization` is read before

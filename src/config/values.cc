@@ -43,6 +43,17 @@ int encoded_octet(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    int octet = text[i] == '%' ? encoded_octet(text.substr(i)) : static_cast<unsigned char>(text[i]);
+    if (octet < 0) return std::nullopt;
+    if (text[i] == '%') i += 2;
+    out += static_cast<char>(octet);
+  }
+  return out;
+}
+
 std::unexpected<std::string> bad(std::string_view text, std::string_view why) {
   return std::unexpected(fmt::format("`{}` {}", shown(text), why));
 }
@@ -168,6 +179,45 @@ Parsed<Url> parse_endpoint(std::string_view text) {
   if (!url) return url;
   if (url->scheme == "https") return bad(text, "uses https, which is not supported towards services yet; use http://");
   if (!url->path.empty()) return bad(text, "has a path; an endpoint is `http://host:port`");
+  return url;
+}
+
+Parsed<RedisUrl> parse_redis_url(std::string_view text) {
+  auto bad_url = [](std::string_view why) { return std::unexpected(std::string(why)); };
+  if (text.starts_with("rediss://")) return bad_url("TLS to Redis is not supported yet; use redis:// on a private net");
+  constexpr std::string_view kScheme = "redis://";
+  if (!text.starts_with(kScheme) || text.size() > kMaxUrlBytes) {
+    return bad_url("expected a URL such as `redis://127.0.0.1:6379/0`");
+  }
+  text.remove_prefix(kScheme.size());
+  std::string_view authority = text.substr(0, text.find('/'));
+  std::string_view database = text.substr(std::min(authority.size() + 1, text.size()));
+  RedisUrl url;
+  auto at = authority.rfind('@');
+  if (database.contains('@') || authority.substr(0, at).contains('@')) {
+    return bad_url("the URL holds `@` or `/` in its user or password; percent-encode them (%40, %2F)");
+  }
+  if (at != authority.npos) {
+    std::string_view user = authority.substr(0, std::min(at, authority.find(':')));
+    auto name = percent_decoded(user);
+    auto password = percent_decoded(authority.substr(0, at).substr(std::min(user.size() + 1, at)));
+    if (!name || !password) return bad_url("the URL's user or password has a `%` without two hexadecimal digits");
+    if (password->empty()) return bad_url("the URL has a user without a password");
+    url.user = *std::move(name);
+    url.password = *std::move(password);
+    authority.remove_prefix(at + 1);
+  }
+  Url place;
+  place.port = url.server.port;
+  if (!parse_authority(authority, place)) {
+    return bad_url("the URL has no valid host and port; write it as `redis://127.0.0.1:6379/0`");
+  }
+  url.server = {.host = std::move(place.host), .port = place.port};
+  if (database.empty()) return url;
+  constexpr std::uint64_t kMostDatabase = 9999;
+  auto number = parse_decimal(database);
+  if (!number || *number > kMostDatabase) return bad_url("the URL's database is not a number from 0 to 9999");
+  url.database = static_cast<std::uint32_t>(*number);
   return url;
 }
 

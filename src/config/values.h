@@ -2,6 +2,7 @@
 // operator.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,17 @@ Parsed<Url> parse_url(std::string_view text);
 
 // The URL of a service: http://host[:port] and nothing else.
 Parsed<Url> parse_endpoint(std::string_view text);
+
+// redis://[user[:password]@]host[:port][/database]; user and password percent-decoded.
+struct RedisUrl {
+  LimitStore::Server server;
+  std::string user;
+  std::string password;
+  std::optional<std::uint32_t> database;
+};
+
+// No error shows any of the text: a password may be in it, wherever the mistake has put it.
+Parsed<RedisUrl> parse_redis_url(std::string_view text);
 
 // A host name (letters, digits, '-', '_', dots between labels) or an IPv4 address, in lower case.
 Parsed<std::string> parse_host(std::string_view text);
