@@ -128,6 +128,8 @@ void LimitCheck::settle_one(Outcome& outcome, const LimitAnswer& answer) {
   }
   // A service that does not say what it spent has spent the reserve.
   auto spent = text ? parse_decimal(*text) : std::nullopt;
+  bool beyond_64_bits = text && !spent && !text->empty() && text->find_first_not_of("0123456789") == text->npos;
+  if (beyond_64_bits) spent = UINT64_MAX;
   if (!spent) return;
   std::int64_t counted = static_cast<std::int64_t>(std::min<std::uint64_t>(*spent, rule.cost.most));
   if (counted != reserved) move(outcome, counted - reserved);
