@@ -1,0 +1,315 @@
+#include "limit/lease_keeper.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <random>
+#include <utility>
+
+#include "limit/lease_script.h"
+
+namespace lotagate::limit {
+namespace {
+
+std::string random_name() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}", device(), device(), device());
+}
+
+// Signals belong to other threads; a blocked SIGPIPE leaves a write to a closed connection with its error.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+LeaseKeeper::LeaseKeeper(StoreSettings settings, StoreHooks hooks, LeaseTable& table, LeaseQueue& queue)
+    : table_(table), queue_(queue), hooks_(std::move(hooks)), gateway_(random_name()), settings_(std::move(settings)) {
+  life_ns_ = static_cast<std::uint64_t>(nanoseconds(settings_.lease_life).count());
+  store_.emplace(settings_);
+  thread_ = std::thread([this] { run(); });
+}
+
+LeaseKeeper::~LeaseKeeper() {
+  stopping_ = true;
+  queue_.wake();
+  thread_.join();
+}
+
+LeaseView LeaseKeeper::view() const noexcept {
+  return {.up = up_.load(std::memory_order_acquire),
+          .gateways = gateways_.load(std::memory_order_relaxed),
+          .connection = connection_.load(std::memory_order_relaxed),
+          .life_ns = life_ns_.load(std::memory_order_relaxed)};
+}
+
+void LeaseKeeper::wait_for_first_answer(milliseconds most) {
+  std::unique_lock lock(mutex_);
+  first_answer_.wait_for(lock, most, [this] { return answered_; });
+}
+
+void LeaseKeeper::reconfigure(StoreSettings settings) {
+  {
+    std::lock_guard lock(mutex_);
+    new_settings_ = std::move(settings);
+  }
+  queue_.wake();
+}
+
+void LeaseKeeper::report(StoreStats& stats) const {
+  std::lock_guard lock(mutex_);
+  stats = stats_;
+  stats.connected = up_;
+  stats.live_gateways = gateways_;
+  if (last_success_ != MonotonicTime{}) stats.since_last_success = hooks_.clock() - last_success_;
+}
+
+std::uint64_t LeaseKeeper::now_ns() const { return bucket_clock_ns(hooks_.clock()); }
+
+void LeaseKeeper::run() {
+  block_signals();
+  while (!stopping_) turn();
+  if (up_) release_all();
+}
+
+void LeaseKeeper::turn() {
+  apply_settings();
+  const MonotonicTime now = hooks_.clock();
+  if (!up_) {
+    if (now >= probe_at_) {
+      try_open();
+    } else {
+      queue_.wait(probe_at_ - now);
+    }
+    return;
+  }
+  if (now >= beat_at_) {
+    std::string error;
+    if (!beat(false, error)) return go_away(error);
+    beat_at_ = now + settings_.heartbeat_every;
+  }
+  if (now >= sweep_at_) {
+    sweep();
+    sweep_at_ = now + kSweepEvery;
+  }
+  collect();
+  if (!requests_.empty()) return run_batch();
+  MonotonicTime next = std::min(beat_at_, table_.occupied() > 0 ? sweep_at_ : beat_at_);
+  if (!timers_.empty()) next = std::min(next, MonotonicTime(nanoseconds(timers_.top().at_ns)));
+  const nanoseconds left = next - hooks_.clock();
+  if (left > nanoseconds(0)) queue_.wait(left);
+}
+
+void LeaseKeeper::apply_settings() {
+  std::lock_guard lock(mutex_);
+  if (!new_settings_) return;
+  settings_ = *std::exchange(new_settings_, std::nullopt);
+  earlier_.ok += store_->counters().ok;
+  earlier_.failed += store_->counters().failed;
+  earlier_.timed_out += store_->counters().timed_out;
+  earlier_.round_trips += store_->counters().round_trips;
+  store_.emplace(settings_);
+  life_ns_ = static_cast<std::uint64_t>(nanoseconds(settings_.lease_life).count());
+  up_ = false;
+  probe_at_ = {};
+}
+
+void LeaseKeeper::try_open() {
+  const MonotonicTime now = hooks_.clock();
+  auto opened = store_->open(now);
+  std::string error = opened ? std::string() : opened.error();
+  if (opened && beat(false, error)) {
+    beat_at_ = now + settings_.heartbeat_every;
+    come_back();
+  } else {
+    go_away(error);
+  }
+  std::lock_guard lock(mutex_);
+  answered_ = true;
+  first_answer_.notify_all();
+}
+
+void LeaseKeeper::go_away(const std::string& why) {
+  const MonotonicTime now = hooks_.clock();
+  // The first time at once, before anybody is told: perhaps it only restarted.
+  const bool first = up_.exchange(false);
+  store_->close();
+  if (first) away_since_ = now;
+  probe_at_ = first ? now : now + settings_.probe_every;
+  {
+    std::lock_guard lock(mutex_);
+    stats_.last_error = why;
+    if (!first && !announced_) ++stats_.times_lost;
+  }
+  if (!first && !std::exchange(announced_, true)) {
+    if (away_since_ == MonotonicTime{}) away_since_ = now;
+    hooks_.log(true, fmt::format("limit store is away ({}): shared limits go by their on_store_failure", why));
+  }
+  publish();
+}
+
+void LeaseKeeper::come_back() {
+  connection_.fetch_add(1);
+  up_.store(true, std::memory_order_release);
+  next_set_ = 0;
+  if (std::exchange(announced_, false)) {
+    const auto away = std::chrono::duration_cast<milliseconds>(hooks_.clock() - away_since_);
+    hooks_.log(false, fmt::format("limit store {} is back after {} ms", store_->server(), away.count()));
+  }
+  publish();
+}
+
+// Also the proof that the store can be written. In a cluster the loss of the server that counts gateways is no more
+// than that.
+bool LeaseKeeper::beat(bool leave, std::string& error) {
+  std::vector<StoreRequest> request(1);
+  request[0].script = &gateways_script();
+  request[0].key = gateways_key(settings_.prefix);
+  request[0].arguments = gateways_arguments(gateway_, settings_.gateway_life, leave);
+  auto done = store_->run(request, hooks_.clock());
+  if (!done) {
+    error = done.error();
+    return false;
+  }
+  if (request[0].outcome == StoreRequest::Outcome::answered) {
+    count_gateways(static_cast<std::uint32_t>(std::clamp<std::int64_t>(request[0].reply.integer(), 1, 100'000)));
+  }
+  publish();
+  return true;
+}
+
+// More at once, fewer only when they have stayed fewer: a store that was emptied sees everybody again first.
+void LeaseKeeper::count_gateways(std::uint32_t seen) {
+  const MonotonicTime now = hooks_.clock();
+  if (seen >= gateways_) {
+    gateways_ = seen;
+    fewer_since_ = {};
+  } else if (fewer_since_ == MonotonicTime{}) {
+    fewer_since_ = now;
+  } else if (now - fewer_since_ > settings_.gateway_life) {
+    gateways_ = seen;
+    fewer_since_ = {};
+  }
+}
+
+void LeaseKeeper::sweep() {
+  const std::size_t piece = table_.sets() / kSweeps + 1;
+  const std::size_t end = std::min(next_set_ + piece, table_.sets());
+  const LeaseView now_view = view();
+  const std::uint64_t now = now_ns();
+  for (; next_set_ < end && table_.occupied() > 0; ++next_set_) {
+    table_.visit_set(next_set_, [&](std::uint64_t key, Lease& lease) {
+      if (lease_is_idle(lease, now)) return false;
+      held_.tokens += lease.old_tokens + lease.fresh_tokens;
+      held_.owed += lease.owed + lease.charging;
+      if (lease.fresh_tokens > 0)
+        held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.fresh_since_ns));
+      if (lease.old_tokens > 0) held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.old_since_ns));
+      if (!lease.queued && lease_due_ns(lease, now_view, now) <= now) lease.queued = queue_.push(key);
+      return true;
+    });
+  }
+  if (next_set_ < table_.sets() && table_.occupied() > 0) return;
+  next_set_ = 0;
+  const Held held = std::exchange(held_, {});
+  std::lock_guard lock(mutex_);
+  stats_.tokens_held = held.tokens;
+  stats_.tokens_owed = held.owed;
+  stats_.oldest_lease = nanoseconds(static_cast<nanoseconds::rep>(held.oldest_ns));
+}
+
+void LeaseKeeper::collect() {
+  const std::uint64_t now = now_ns();
+  keys_.clear();
+  while (!timers_.empty() && timers_.top().at_ns <= now && keys_.size() < kBatch) {
+    keys_.push_back(timers_.top().key);
+    timers_.pop();
+  }
+  queue_.pop(keys_, kBatch - keys_.size());
+  for (const std::uint64_t key : keys_) look_at(key);
+}
+
+void LeaseKeeper::look_at(std::uint64_t key) {
+  LeaseTable::Locked found = table_.find(key);
+  if (found.lease == nullptr || found.lease->in_flight) return;
+  const LeaseView now_view = view();
+  const std::uint64_t now = now_ns();
+  const std::uint64_t due = lease_due_ns(*found.lease, now_view, now);
+  if (due > now) return end_queueing(*found.lease, key, now);
+  const LeaseCall call = lease_begin(*found.lease, key, now_view, now, false);
+  found.lock.unlock();
+  add(call);
+}
+
+void LeaseKeeper::add(const LeaseCall& call) {
+  calls_.push_back(call);
+  requests_.push_back(
+      {.script = &lease_script(), .key = lease_key(settings_.prefix, call), .arguments = lease_arguments(call)});
+}
+
+// What is due later waits for its time; else the next take that wants something queues it again.
+void LeaseKeeper::end_queueing(Lease& lease, std::uint64_t key, std::uint64_t now) {
+  const std::uint64_t due = lease_due_ns(lease, view(), now);
+  lease.queued = due != kNotDue;
+  if (lease.queued) timers_.push({.at_ns = std::max(due, now), .key = key});
+}
+
+void LeaseKeeper::run_batch() {
+  auto done = store_->run(requests_, hooks_.clock());
+  for (std::size_t i = 0; i < requests_.size(); ++i) finish(i);
+  requests_.clear();
+  calls_.clear();
+  if (!done) go_away(done.error());
+  publish();
+}
+
+void LeaseKeeper::finish(std::size_t index) {
+  const StoreRequest& request = requests_[index];
+  const LeaseCall& call = calls_[index];
+  LeaseTable::Locked found = table_.find(call.key);
+  if (found.lease == nullptr) return;
+  const std::uint64_t now = now_ns();
+  std::optional<LeaseAnswer> answer;
+  if (request.outcome == StoreRequest::Outcome::answered) answer = parse_lease_answer(request.reply);
+  if (answer) {
+    lease_answered(*found.lease, call, *answer, view(), now);
+  } else {
+    lease_failed(*found.lease, call, request.outcome == StoreRequest::Outcome::lost);
+  }
+  end_queueing(*found.lease, call.key, now);
+}
+
+void LeaseKeeper::release_all() {
+  const MonotonicTime end = hooks_.clock() + 10 * settings_.timeout;
+  for (std::size_t set = 0; set < table_.sets() && hooks_.clock() < end;) {
+    for (; set < table_.sets() && requests_.size() < kBatch; ++set) {
+      table_.visit_set(set, [&](std::uint64_t key, Lease& lease) {
+        if (lease.old_tokens + lease.fresh_tokens + lease.owed + lease.refund > 0) {
+          add(lease_begin(lease, key, view(), now_ns(), true));
+        }
+        return true;
+      });
+    }
+    const bool failed = !requests_.empty() && !store_->run(requests_, hooks_.clock());
+    requests_.clear();
+    calls_.clear();
+    if (failed) return;
+  }
+  std::string error;
+  beat(true, error);
+}
+
+void LeaseKeeper::publish() {
+  const StoreCounters& counters = store_->counters();
+  std::lock_guard lock(mutex_);
+  if (earlier_.ok + counters.ok > stats_.calls_ok) last_success_ = hooks_.clock();
+  stats_.calls_ok = earlier_.ok + counters.ok;
+  stats_.calls_failed = earlier_.failed + counters.failed;
+  stats_.calls_timed_out = earlier_.timed_out + counters.timed_out;
+  stats_.round_trips = earlier_.round_trips + counters.round_trips;
+}
+
+}  // namespace lotagate::limit

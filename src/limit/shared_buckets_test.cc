@@ -1,0 +1,174 @@
+#include "limit/shared_buckets.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "limit/test_redis.h"
+
+namespace lotagate::limit {
+namespace {
+
+using testing::eventually;
+using testing::RedisServer;
+
+MonotonicTime now() { return std::chrono::steady_clock::now(); }
+
+SharedPolicy policy_of(std::uint32_t tokens, double rate, StoreFailure on_failure = StoreFailure::local) {
+  return {
+      .name = "per_user", .bucket = make_bucket_policy(tokens, rate).value(), .most_debt = 0, .on_failure = on_failure};
+}
+
+// Two cores are shared with whatever else runs: a test waits longer for an answer than a gateway would.
+StoreSettings settings_of(const RedisServer& server) {
+  StoreSettings settings;
+  settings.servers = {server.address()};
+  settings.memory_bytes = std::size_t{1} << 20;
+  settings.timeout = milliseconds(500);
+  settings.heartbeat_every = milliseconds(50);
+  settings.probe_every = milliseconds(20);
+  return settings;
+}
+
+// Gateways that share the server, and know of each other.
+struct Gateways {
+  Gateways(const StoreSettings& settings, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) all.push_back(std::make_unique<SharedBuckets>(settings));
+    EXPECT_TRUE(eventually([&] {
+      for (auto& gateway : all) {
+        if (gateway->stats().live_gateways != count) return false;
+      }
+      return true;
+    }));
+  }
+  SharedBuckets& operator[](std::size_t i) { return *all[i]; }
+  std::vector<std::unique_ptr<SharedBuckets>> all;
+};
+
+constexpr std::uint64_t kKey = 0x9E3779B97F4A7C15;
+
+// Takes one token after another until `wanted` are admitted or `time` is over; how many were.
+std::uint32_t admitted(SharedBuckets& buckets, const SharedPolicy& policy, nanoseconds time,
+                       std::uint32_t wanted = UINT32_MAX, std::uint64_t key = kKey) {
+  const MonotonicTime end = now() + time;
+  std::uint32_t count = 0;
+  while (count < wanted && now() < end) {
+    if (buckets.take(key, "somebody", policy, now()).decision.allowed) {
+      ++count;
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+  return count;
+}
+
+TEST(SharedBuckets, OneGatewayGetsTheWholeBurstAndNoMore) {
+  RedisServer server;
+  SharedBuckets buckets(settings_of(server));
+  const SharedPolicy& policy = buckets.policy(policy_of(100, 1.0 / 3600));
+  EXPECT_EQ(admitted(buckets, policy, seconds(2), 1000), 100u);
+  const SharedDecision refused = buckets.take(kKey, "somebody", policy, now());
+  EXPECT_FALSE(refused.decision.allowed);
+  EXPECT_FALSE(refused.local);
+  EXPECT_EQ(refused.decision.remaining, 0u);
+  EXPECT_GT(refused.decision.retry_after, seconds(3500));
+}
+
+TEST(SharedBuckets, OneOfFourGatewaysGetsTheWholeBurst) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 4);
+  const SharedPolicy& policy = gateways[0].policy(policy_of(100, 1.0 / 3600));
+  EXPECT_EQ(admitted(gateways[0], policy, seconds(10), 100), 100u);
+  EXPECT_EQ(admitted(gateways[0], policy, milliseconds(100)), 0u);
+}
+
+TEST(SharedBuckets, SkewedLoadOnFourGatewaysStaysWithinTheBound) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 4);
+  const SharedPolicy policy = policy_of(40, 100);
+  constexpr auto kTime = seconds(3);
+  std::atomic<std::uint32_t> sum{0};
+  std::vector<std::uint32_t> each(4);
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 0; i < 4; ++i) {
+      threads.emplace_back([&, i] {
+        // The first asks all the time, the others every 10, 100 and 500 ms.
+        constexpr milliseconds kPauses[] = {milliseconds(0), milliseconds(10), milliseconds(100), milliseconds(500)};
+        const SharedPolicy& mine = gateways[i].policy(policy);
+        const MonotonicTime end = now() + kTime;
+        while (now() < end) {
+          each[i] += gateways[i].take(kKey, "somebody", mine, now()).decision.allowed ? 1 : 0;
+          std::this_thread::sleep_for(std::max<nanoseconds>(kPauses[i], std::chrono::microseconds(100)));
+        }
+        sum += each[i];
+      });
+    }
+  }
+  // burst + rate (t + L) + (G - 1) ceil(burst / G) + G; and no less than the rate, but for what is on its way.
+  EXPECT_LE(sum.load(), 40 + 100 * (3 + 1.2) + 3 * 10 + 4);
+  EXPECT_GE(sum.load(), 40 + 100 * 3 - 100 * 1.2);
+  std::printf("admitted %u: %u %u %u %u\n", sum.load(), each[0], each[1], each[2], each[3]);
+}
+
+// Tokens missing in the store's bucket of "somebody", of one token an hour.
+std::int64_t missing_hours(RedisServer& server) {
+  const std::string key = server.command({"KEYS", "lotagate:limit:*"});
+  if (!key.starts_with("lotagate:limit:")) return 0;
+  return (std::stoll(server.command({"PTTL", key})) + 1'800'000) / 3'600'000;
+}
+
+TEST(SharedBuckets, UnspentLeasesGoBack) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 2);
+  const SharedPolicy& policy = gateways[0].policy(policy_of(100, 1.0 / 3600));
+  EXPECT_EQ(admitted(gateways[0], policy, seconds(10), 60), 60u);
+  EXPECT_TRUE(eventually([&] { return missing_hours(server) == 60; })) << missing_hours(server);
+  EXPECT_TRUE(eventually([&] { return gateways[0].stats().tokens_held == 0; }));
+}
+
+TEST(SharedBuckets, AGatewayThatEndsGivesEverythingBack) {
+  RedisServer server;
+  {
+    SharedBuckets buckets(settings_of(server));
+    EXPECT_EQ(admitted(buckets, buckets.policy(policy_of(100, 1.0 / 3600)), seconds(10), 30), 30u);
+  }
+  EXPECT_EQ(server.command({"ZCARD", "lotagate:gateways"}), "0");
+  EXPECT_EQ(missing_hours(server), 30);
+}
+
+TEST(SharedBuckets, AnExpensiveRequestGetsItsTokens) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 4);
+  const SharedPolicy& policy = gateways[0].policy(policy_of(100, 1.0 / 3600));
+  EXPECT_TRUE(eventually([&] { return gateways[0].take(kKey, "somebody", policy, now(), 90).decision.allowed; }));
+  EXPECT_FALSE(gateways[0].take(kKey, "somebody", policy, now(), 101).decision.allowed);
+  EXPECT_EQ(admitted(gateways[0], policy, seconds(2), 100), 10u);
+}
+
+TEST(SharedBuckets, SettlingChargesIntoDebtAndGivesBack) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 2);
+  SharedPolicy wanted = policy_of(100, 1.0 / 3600);
+  wanted.most_debt = 50;
+  const SharedPolicy& first = gateways[0].policy(wanted);
+  const SharedPolicy& second = gateways[1].policy(wanted);
+  EXPECT_TRUE(eventually([&] { return gateways[0].take(kKey, "somebody", first, now(), 50).decision.allowed; }));
+  gateways[0].settle(kKey, first, now(), -40);
+  EXPECT_EQ(admitted(gateways[1], second, seconds(10), 80), 80u);
+  gateways[0].settle(kKey, first, now(), 60);
+  EXPECT_TRUE(eventually([&] {
+    return gateways[0].stats().tokens_owed == 0 && !gateways[0].take(kKey, "somebody", first, now()).decision.allowed;
+  }));
+  EXPECT_TRUE(eventually([&] {
+    gateways[1].take(kKey, "somebody", second, now());
+    return gateways[1].take(kKey, "somebody", second, now()).decision.retry_after > std::chrono::hours(40);
+  }));
+}
+
+}  // namespace
+}  // namespace lotagate::limit
