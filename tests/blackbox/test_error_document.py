@@ -216,6 +216,15 @@ def test_keys_unavailable_as_documented(gateway, backend, issuer, jwks_server):
     _expect_example(instance.get("/account", bearer(issuer.mint())), "keys_unavailable")
 
 
+def test_limits_unavailable_as_documented(gateway, backend):
+    nobody = backend(listening=False)
+    limits = {"all_gateways": {"key": "address", "tokens": 10, "refill": "1/s", "shared": True, "on_store_failure": "closed"}}
+    routes = [{"path": "/batch", "service": "catalogue", "public": True, "limits": ["all_gateways"]}]
+    instance = gateway(configs.base({"catalogue": backend().url}, routes, rate_limits=limits,
+                                    limit_store=nobody.url.replace("http://", "redis://")))
+    _expect_example(instance.get("/batch"), "limits_unavailable")
+
+
 def test_draining_as_documented(gateway, backend):
     server = backend(_silent)
     config = configs.base({"training": server.url}, [{"path": "/training", "service": "training", "public": True}])
