@@ -205,7 +205,10 @@ void lease_adopt(Lease& lease, const SharedPolicy& policy) noexcept {
 }
 
 bool lease_may_ask(const Lease& lease) noexcept {
-  if (lease.owed > 0 || lease.refund > 0 || lease.need > 0 || lease.broken) return true;
+  if (lease.queued) return false;
+  if (lease.owed > 0 || lease.refund > 0) return true;
+  if (lease.timed) return false;
+  if (lease.need > 0 || lease.broken) return true;
   return lease.last_grant > 0 && lease.old_tokens + lease.fresh_tokens <= lease.last_grant / 2;
 }
 
@@ -323,7 +326,7 @@ std::uint64_t lease_worth(const Lease& lease, const LeaseView& view, std::uint64
 }
 
 bool lease_is_idle(const Lease& lease, std::uint64_t now_ns) noexcept {
-  if (lease.in_flight || lease.queued || lease.owed > 0 || lease.refund > 0) return false;
+  if (lease.in_flight || lease.queued || lease.timed || lease.owed > 0 || lease.refund > 0) return false;
   if (lease.old_tokens + lease.fresh_tokens > 0) return false;
   return lease.full_at_ns + kIdleNs < now_ns && lease.asked_ns + kIdleNs < now_ns &&
          (!lease.local || lease.local_full_at_ns < now_ns);

@@ -76,7 +76,8 @@ struct Lease {
   bool alone;                // nobody else was granted anything since the leases in hand began
   bool local;                // local_full_at_ns is in use
   bool broken;               // the store answers, but not about this bucket
-  bool queued;               // the keeper has it, or will look at it again
+  bool queued;               // the keeper looks at it at once, or a call is under way
+  bool timed;                // the keeper looks at it later
   bool in_flight;            // a call is under way
 };
 
@@ -89,7 +90,7 @@ void lease_settle(Lease& lease, const LeaseView& view, std::uint64_t now_ns, std
 // For a bucket that was entered under an older policy of the same name.
 void lease_adopt(Lease& lease, const SharedPolicy& policy) noexcept;
 
-// A quick look after a take: may a call be due?
+// A quick look after a take: is the keeper to look at it?
 bool lease_may_ask(const Lease& lease) noexcept;
 // When a call is of use: now or earlier, later, or kNotDue.
 std::uint64_t lease_due_ns(const Lease& lease, const LeaseView& view, std::uint64_t now_ns) noexcept;

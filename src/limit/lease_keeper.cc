@@ -155,6 +155,8 @@ void LeaseKeeper::come_back() {
   connection_.fetch_add(1);
   up_.store(true, std::memory_order_release);
   next_set_ = 0;
+  sweep_whole_ = true;  // what was spent meanwhile is charged before others lease it
+  sweep_at_ = {};
   if (std::exchange(announced_, false)) {
     const auto away = std::chrono::duration_cast<milliseconds>(hooks_.clock() - away_since_);
     hooks_.log(false, fmt::format("limit store {} is back after {} ms", store_->server(), away.count()));
@@ -196,7 +198,7 @@ void LeaseKeeper::count_gateways(std::uint32_t seen) {
 }
 
 void LeaseKeeper::sweep() {
-  const std::size_t piece = table_.sets() / kSweeps + 1;
+  const std::size_t piece = std::exchange(sweep_whole_, false) ? table_.sets() : table_.sets() / kSweeps + 1;
   const std::size_t end = std::min(next_set_ + piece, table_.sets());
   const LeaseView now_view = view();
   const std::uint64_t now = now_ns();
@@ -208,7 +210,8 @@ void LeaseKeeper::sweep() {
       if (lease.fresh_tokens > 0)
         held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.fresh_since_ns));
       if (lease.old_tokens > 0) held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.old_since_ns));
-      if (!lease.queued && lease_due_ns(lease, now_view, now) <= now) lease.queued = queue_.push(key);
+      if (!lease.queued && !lease.in_flight && lease_due_ns(lease, now_view, now) <= now)
+        lease.queued = queue_.push(key);
       return true;
     });
   }
@@ -223,23 +226,27 @@ void LeaseKeeper::sweep() {
 
 void LeaseKeeper::collect() {
   const std::uint64_t now = now_ns();
-  keys_.clear();
-  while (!timers_.empty() && timers_.top().at_ns <= now && keys_.size() < kBatch) {
-    keys_.push_back(timers_.top().key);
+  while (!timers_.empty() && timers_.top().at_ns <= now && requests_.size() < kBatch) {
+    const Timer timer = timers_.top();
     timers_.pop();
+    look_at(timer.key, timer.is_far);
   }
-  queue_.pop(keys_, kBatch - keys_.size());
-  for (const std::uint64_t key : keys_) look_at(key);
+  keys_.clear();
+  queue_.pop(keys_, kBatch - requests_.size());
+  for (const std::uint64_t key : keys_) look_at(key, false);
 }
 
-void LeaseKeeper::look_at(std::uint64_t key) {
+void LeaseKeeper::look_at(std::uint64_t key, bool is_far) {
   LeaseTable::Locked found = table_.find(key);
-  if (found.lease == nullptr || found.lease->in_flight) return;
+  if (found.lease == nullptr) return;
+  Lease& lease = *found.lease;
+  (is_far ? lease.timed : lease.queued) = false;
+  if (lease.in_flight) return;
   const LeaseView now_view = view();
   const std::uint64_t now = now_ns();
-  const std::uint64_t due = lease_due_ns(*found.lease, now_view, now);
-  if (due > now) return end_queueing(*found.lease, key, now);
-  const LeaseCall call = lease_begin(*found.lease, key, now_view, now, false);
+  if (lease_due_ns(lease, now_view, now) > now) return set_timer(lease, key, now);
+  const LeaseCall call = lease_begin(lease, key, now_view, now, false);
+  lease.queued = true;
   found.lock.unlock();
   add(call);
 }
@@ -250,11 +257,14 @@ void LeaseKeeper::add(const LeaseCall& call) {
       {.script = &lease_script(), .key = lease_key(settings_.prefix, call), .arguments = lease_arguments(call)});
 }
 
-// What is due later waits for its time; else the next take that wants something queues it again.
-void LeaseKeeper::end_queueing(Lease& lease, std::uint64_t key, std::uint64_t now) {
+// What is due later waits for its time; else the next take that wants something queues it again. While one waits long,
+// a charge may still be queued.
+void LeaseKeeper::set_timer(Lease& lease, std::uint64_t key, std::uint64_t now) {
   const std::uint64_t due = lease_due_ns(lease, view(), now);
-  lease.queued = due != kNotDue;
-  if (lease.queued) timers_.push({.at_ns = std::max(due, now), .key = key});
+  if (due == kNotDue) return;
+  const bool is_far = due > now + 2 * kAskEveryNs;
+  if (std::exchange(is_far ? lease.timed : lease.queued, true)) return;
+  timers_.push({.at_ns = std::max(due, now), .key = key, .is_far = is_far});
 }
 
 void LeaseKeeper::run_batch() {
@@ -279,7 +289,8 @@ void LeaseKeeper::finish(std::size_t index) {
   } else {
     lease_failed(*found.lease, call, request.outcome == StoreRequest::Outcome::lost);
   }
-  end_queueing(*found.lease, call.key, now);
+  found.lease->queued = false;
+  set_timer(*found.lease, call.key, now);
 }
 
 void LeaseKeeper::release_all() {

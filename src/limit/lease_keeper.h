@@ -50,6 +50,7 @@ class LeaseKeeper {
   struct Timer {
     std::uint64_t at_ns;
     std::uint64_t key;
+    bool is_far;  // Lease::timed, not Lease::queued
     bool operator>(const Timer& other) const { return at_ns > other.at_ns; }
   };
   struct Held {
@@ -68,10 +69,10 @@ class LeaseKeeper {
   void count_gateways(std::uint32_t seen);
   void sweep();
   void collect();
-  void look_at(std::uint64_t key);
+  void look_at(std::uint64_t key, bool is_far);
   void run_batch();
   void finish(std::size_t index);
-  void end_queueing(Lease& lease, std::uint64_t key, std::uint64_t now_ns);
+  void set_timer(Lease& lease, std::uint64_t key, std::uint64_t now_ns);
   void release_all();
   void add(const LeaseCall& call);
   std::uint64_t now_ns() const;
@@ -95,8 +96,9 @@ class LeaseKeeper {
   MonotonicTime probe_at_{}, beat_at_{}, sweep_at_{}, away_since_{}, fewer_since_{};
   bool announced_ = false;  // that the store is away
   std::size_t next_set_ = 0;
+  bool sweep_whole_ = false;
   Held held_;
-  std::vector<std::uint64_t> keys_;
+  std::vector<std::uint64_t> keys_;  // of the queue
   std::vector<LeaseCall> calls_;
   std::vector<StoreRequest> requests_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

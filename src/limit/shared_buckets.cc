@@ -93,7 +93,7 @@ SharedDecision SharedBuckets::take(std::uint64_t key, std::string_view identity,
     lease_adopt(lease, policy);
   }
   const SharedDecision decision = lease_take(lease, view, now_ns, cost);
-  if (view.up && !lease.queued && lease_may_ask(lease)) lease.queued = impl_->queue.push(key);
+  if (view.up && lease_may_ask(lease)) lease.queued = impl_->queue.push(key);
   return decision;
 }
 
@@ -106,7 +106,7 @@ void SharedBuckets::settle(std::uint64_t key, const SharedPolicy& policy, Monoto
   Lease& lease = *found.lease;
   if (lease.policy != &policy) lease_adopt(lease, policy);
   lease_settle(lease, view, bucket_clock_ns(now), tokens);
-  if (view.up && !lease.queued && lease_may_ask(lease)) lease.queued = impl_->queue.push(key);
+  if (view.up && lease_may_ask(lease)) lease.queued = impl_->queue.push(key);
 }
 
 void SharedBuckets::reconfigure(StoreSettings settings) { impl_->keeper.reconfigure(std::move(settings)); }
