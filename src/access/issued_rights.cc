@@ -130,7 +130,9 @@ std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const 
 std::string read_limit_claim(const ClaimSet& claims, std::string_view path) {
   std::vector<std::string> texts;
   auto kind = claims.read(path, ClaimSet::Scalars::any, texts);
-  return kind == ClaimSet::Kind::text || kind == ClaimSet::Kind::list ? join(texts, ',') : std::string();
+  if (kind != ClaimSet::Kind::text && kind != ClaimSet::Kind::list) return {};
+  auto splits = [](const std::string& text) { return text.contains(kLimitClaimSeparator); };
+  return std::ranges::any_of(texts, splits) ? std::string() : join(texts, kLimitClaimSeparator);
 }
 
 }  // namespace lotagate::access

@@ -53,8 +53,11 @@ std::expected<void, std::string_view> read_rights(const ClaimSet& claims, const 
                                                   const std::vector<RolePermissions>& role_permissions,
                                                   Principal& principal);
 
-// The claim at `path` for rate limits: a text, a number or a boolean as JSON writes it, the elements of a list joined
-// by commas. Empty if it is absent or anything else.
+// Between elements of a claim for rate limits: no text that a case can be called, so that "gold,x" is not "gold".
+inline constexpr char kLimitClaimSeparator = '\x1f';
+
+// The claim at `path` for rate limits: a text, a number or a boolean as JSON writes it, the elements of a list with
+// the separator between. Empty if it is absent, anything else, or holds the separator itself.
 std::string read_limit_claim(const ClaimSet& claims, std::string_view path);
 
 }  // namespace lotagate::access

@@ -54,6 +54,22 @@ TEST(IssuedRights, ScopesAreTheWordsOfATextOrTheElementsOfAList) {
   EXPECT_EQ(scopes(R"(["a","read admin",""," ","b "," b","c"])"), "a c");
 }
 
+TEST(IssuedRights, ClaimsForLimitsAreOneTextOrAListAndNeverBoth) {
+  auto claim = [](std::string_view value) {
+    auto claims = parse_claims(R"({"iss":"i","sub":"u","exp":1,"tier":)" + std::string(value) + "}", 8192);
+    EXPECT_TRUE(claims) << value;
+    return read_limit_claim(*claims, "tier");
+  };
+  EXPECT_EQ(claim(R"("gold")"), "gold");
+  EXPECT_EQ(claim("7"), "7");
+  EXPECT_EQ(claim(R"(["gold","x"])"), "gold\x1fx");
+  EXPECT_EQ(claim(R"("gold,x")"), "gold,x");
+  EXPECT_EQ(claim(R"("gold\u001fx")"), "");
+  EXPECT_EQ(claim(R"(["gold\u001fx"])"), "");
+  EXPECT_EQ(claim(R"({"a":1})"), "");
+  EXPECT_EQ(claim("null"), "");
+}
+
 TEST(IssuedRights, WithoutClaimsThereAreNone) {
   auto got = read(R"(,"tenant":"t-1","roles":["admin"],"permissions":["*:*"])", {});
   EXPECT_EQ(got.refusal, "");

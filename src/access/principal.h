@@ -20,7 +20,7 @@ struct Principal {
   std::string permissions{};   // of `permissions_claim` and of those roles: comma separated, all valid_permission()
   std::string scopes{};        // of `scopes_claim`: separated by spaces
   std::string header_lines{};  // of `claims_to_headers`: whole lines, each with its CRLF
-  std::vector<std::string> limit_claims{};  // of AuthenticationSettings::limit_claims, one for one; lists: a,b
+  std::vector<std::string> limit_claims{};  // of AuthenticationSettings::limit_claims, one for one
   WallTime expires{};                       // the token's own, without skew
   std::uint32_t issuer_index = 0;           // into AuthenticationSettings::issuers
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "access/access_grant.h"
+#include "access/issued_rights.h"
 #include "gateway/access_check.h"
 
 namespace lotagate {
@@ -39,7 +40,10 @@ bool is_case(const config::CompiledLimit& limit, std::string_view value, const L
     case LimitSelector::Kind::none: return true;
     case LimitSelector::Kind::plan: return question.access.plan() == value;
     case LimitSelector::Kind::role: return access::TextList(question.access.roles()).contains(value);
-    case LimitSelector::Kind::claim: return access::TextList(question.access.limit_claim(limit.claim)).contains(value);
+    case LimitSelector::Kind::claim: {
+      std::string_view claim = question.access.limit_claim(limit.claim);
+      return access::TextList(claim, access::kLimitClaimSeparator).contains(value);
+    }
   }
   return false;
 }
