@@ -104,9 +104,9 @@ class Gateway:
     def client(self, **options):
         return RawClient(self.port, **options)
 
-    def get(self, target, fields=(), host="gateway.test"):
+    def get(self, target, fields=(), host="gateway.test", source=None):
         """GET on a connection of its own."""
-        return get(self.port, target, fields, host)
+        return get(self.port, target, fields, host, source)
 
     def admin(self, target):
         """GET on the admin listener."""
@@ -166,6 +166,12 @@ class Gateway:
         """Writes a configuration and sends SIGHUP. It takes effect a little later: wait for its effect."""
         self.write_config(config)
         self.signal(signal.SIGHUP)
+
+    def kill(self):
+        """Ends it as a crash would; nothing is checked of it afterwards."""
+        self.process.kill()
+        self.wait_exit()
+        self.process = None
 
     def terminate(self):
         self.signal(signal.SIGTERM)
