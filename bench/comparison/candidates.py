@@ -20,3 +20,7 @@ HAPROXY = Candidate("haproxy", "HAProxy, plain", "haproxy")
 HAPROXY_FULL = Candidate("haproxy-full", "HAProxy: RS256, claims, rate, log", "haproxy-full", with_token=True)
 LOTAGATE = Candidate("lotagate", "Lotagate, plain (public route)", "lotagate")
 LOTAGATE_FULL = Candidate("lotagate-full", "Lotagate: RS256, roles, rate, log, metrics", "lotagate-full", with_token=True)
+# The same pipeline with other rate limits: what they cost.
+UNLIMITED = Candidate("unlimited", "Lotagate without rate limits", "lotagate-unlimited", with_token=True)
+LOCAL_LIMITS = Candidate("local-limits", "Lotagate, two local limits", "lotagate-local-limits", with_token=True)
+LIMITS = Candidate("limits", "Lotagate, two local limits and a shared one", "lotagate-limits", with_token=True)

@@ -127,7 +127,7 @@ routes:
 access_log: off
 """
 
-# The bucket is so large that nothing is refused: counting is measured, not refusing.
+# `limits` is one of the sections below, `names` those of its limits that the route has.
 LOTAGATE_FULL = """
 listeners: [ {{ address: "127.0.0.1:{port}" }} ]
 admin: {{ address: "127.0.0.1:{admin}" }}
@@ -143,9 +143,28 @@ authentication:
       jwks: {{ url: "{users}/.well-known/jwks.json" }}
 authorization:
   user_management: {{ url: "{users}", token_file: {directory}/service-token }}
-rate_limits:
-  per_user: {{ key: user, tokens: 1000000, refill: 1000000/s }}
+{limits}
 routes:
-  - {{ path: /, service: backend, require: {{ "*": "{permission}" }}, limits: [ per_user ] }}
+  - {{ path: /, service: backend, require: {{ "*": "{permission}" }}, limits: [ {names} ] }}
 access_log: {{ file: {directory}/lotagate-access.log }}
+"""
+
+# The buckets are so large that nothing is refused: counting is measured, not refusing.
+ONE_LIMIT = """
+rate_limits:
+  per_user: { key: user, tokens: 1000000, refill: 1000000/s }
+"""
+
+LOCAL_LIMITS = """
+rate_limits:
+  per_address: { key: address, stage: before_authentication, tokens: 1000000, refill: 1000000/s }
+  per_user: { key: user, tokens: 1000000, refill: 1000000/s }
+"""
+
+SHARED_LIMITS = """
+limit_store: redis://127.0.0.1:{redis}
+rate_limits:
+  per_address: {{ key: address, stage: before_authentication, tokens: 1000000, refill: 1000000/s }}
+  per_user: {{ key: user, tokens: 1000000, refill: 1000000/s }}
+  per_user_everywhere: {{ key: user, tokens: 1000000, refill: 1000000/s, shared: true }}
 """

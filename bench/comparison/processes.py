@@ -106,7 +106,8 @@ def pick_cores():
     return cores[-1], cores[0]
 
 
-_PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "taskset": "util-linux", "openssl": "openssl"}
+_PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "taskset": "util-linux", "openssl": "openssl",
+             "redis-server": "redis-server"}
 
 
 def find_program(name):

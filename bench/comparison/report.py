@@ -11,7 +11,7 @@ from statistics import median
 
 from .processes import BenchError, find_program
 
-_LOAD_COLUMNS = ("candidate", "µs CPU / request", "requests / s", "p50 µs", "p99 µs", "x floor", "x nginx")
+_LOAD_COLUMNS = ("candidate", "µs CPU / request", "requests / s", "p50 µs", "p99 µs")
 _IDLE_COLUMNS = ("candidate", "bytes / connection", "x nginx")
 
 
@@ -31,7 +31,7 @@ def summarize(scenario, connections, samples):
     main = measured[0]  # what the ratios are of
     valid = {row["key"]: row[main] for row in rows if not row["fault"] and row[main] > 0}
     for row in rows:
-        for reference in ("floor", "nginx"):
+        for reference in scenario.references:
             known = reference in valid and row["key"] in valid
             row[f"ratio_{reference}"] = row[main] / valid[reference] if known else None
     return rows
@@ -54,7 +54,8 @@ def _tables(rows, scenarios):
             yield _Table(title, ("candidate", *map(str, counts)), _by_connections(found))
         elif "cpu_us" in found[0]:
             title = f"{scenario.title}, {counts[0]} connections"
-            yield _Table(title, _LOAD_COLUMNS, [_load_cells(row) for row in found])
+            columns = (*_LOAD_COLUMNS, *(f"x {reference}" for reference in scenario.references))
+            yield _Table(title, columns, [_load_cells(row, scenario) for row in found])
         else:
             title = f"{counts[0]} {scenario.title}, resident memory"
             yield _Table(title, _IDLE_COLUMNS, [_idle_cells(row) for row in found])
@@ -68,12 +69,12 @@ def _by_connections(rows):
     return list(lines.values())
 
 
-def _load_cells(row):
+def _load_cells(row, scenario):
+    ratios = [_ratio(row[f"ratio_{reference}"], scenario.ratio_digits) for reference in scenario.references]
     if row["fault"]:
-        return [row["title"], f"INVALID: {row['fault']}", "", "", "", "", ""]
+        return [row["title"], f"INVALID: {row['fault']}", "", "", "", *("" for _ in ratios)]
     return [row["title"], f"{row['cpu_us']:.1f} ({row['cpu_us_lowest']:.1f} to {row['cpu_us_highest']:.1f})",
-            f"{row['requests_per_second']:.0f}", f"{row['p50_us']:.0f}", f"{row['p99_us']:.0f}",
-            _ratio(row["ratio_floor"]), _ratio(row["ratio_nginx"])]
+            f"{row['requests_per_second']:.0f}", f"{row['p50_us']:.0f}", f"{row['p99_us']:.0f}", *ratios]
 
 
 def _idle_cells(row):
@@ -84,8 +85,8 @@ def _idle_cells(row):
             _ratio(row["ratio_nginx"])]
 
 
-def _ratio(value):
-    return "-" if value is None else f"{value:.2f}"
+def _ratio(value, digits=2):
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def as_text(rows, scenarios, note):

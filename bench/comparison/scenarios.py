@@ -17,12 +17,14 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """`connections`: one measurement for each number."""
+    """`connections`: one measurement for each number. `references`: the candidates that others are compared with."""
     key: str
     title: str
     request: Request
     candidates: tuple
     connections: tuple
+    references: tuple = ("floor", "nginx")
+    ratio_digits: int = 2
 
 
 SMALL_GET = Request("/", SMALL)
@@ -38,6 +40,8 @@ LOADS = (
              (who.FLOOR, who.NGINX_LARGE, who.HAPROXY, who.LOTAGATE, who.LOTAGATE_FULL), (16,)),
     Scenario("upload", "upload of 64 KiB", Request("/upload", SMALL, upload_bytes=64 * 1024),
              (who.FLOOR, who.NGINX_LARGE, who.HAPROXY, who.LOTAGATE, who.LOTAGATE_FULL), (16,)),
+    Scenario("limits", "small GET", SMALL_GET, (who.UNLIMITED, who.LOCAL_LIMITS, who.LIMITS), (64,),
+             references=("unlimited",), ratio_digits=3),
 )
 
 # Memory without load: every connection made one request and is kept alive.

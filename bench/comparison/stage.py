@@ -98,10 +98,33 @@ class Stage:
         return [self._binary("src/lotagate"), "run", "-c", self._write("lotagate.yaml", text)]
 
     def _command_lotagate_full(self, port):
+        return self._full_pipeline(port, "full", texts.ONE_LIMIT, "per_user")
+
+    def _command_lotagate_unlimited(self, port):
+        return self._full_pipeline(port, "unlimited", "", "")
+
+    def _command_lotagate_local_limits(self, port):
+        return self._full_pipeline(port, "local-limits", texts.LOCAL_LIMITS, "per_address, per_user")
+
+    def _command_lotagate_limits(self, port):
+        limits = texts.SHARED_LIMITS.format(redis=self._start_redis())
+        return self._full_pipeline(port, "limits", limits, "per_address, per_user, per_user_everywhere")
+
+    def _start_redis(self):
+        """The port of a store of its own, in memory only."""
+        port, = free_ports(1)
+        command = [find_program("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "",
+                   "--appendonly", "no", "--dir", self._directory]
+        self._launch("redis", command, port)
+        return port
+
+    def _full_pipeline(self, port, name, limits, limit_names):
+        """Everything that Lotagate does for a request, with the rate limits that are given."""
         admin, = free_ports(1)
         token_file = self._write("service-token", "bench-service-token\n")
         token_file.chmod(0o600)
         text = texts.LOTAGATE_FULL.format(
             port=port, admin=admin, backend=self._backend_port, issuer=who.ISSUER, audience=who.AUDIENCE,
-            permission=who.PERMISSION, users=self._users.url, directory=self._directory)
-        return [self._binary("src/lotagate"), "run", "-c", self._write("lotagate-full.yaml", text)]
+            permission=who.PERMISSION, users=self._users.url, directory=self._directory, limits=limits.strip(),
+            names=limit_names)
+        return [self._binary("src/lotagate"), "run", "-c", self._write(f"lotagate-{name}.yaml", text)]
