@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -112,7 +113,6 @@ TEST(SharedBuckets, SkewedLoadOnFourGatewaysStaysWithinTheBound) {
   // burst + rate (t + L) + (G - 1) ceil(burst / G) + G; and no less than the rate, but for what is on its way.
   EXPECT_LE(sum.load(), 40 + 100 * (3 + 1.2) + 3 * 10 + 4);
   EXPECT_GE(sum.load(), 40 + 100 * 3 - 100 * 1.2);
-  std::printf("admitted %u: %u %u %u %u\n", sum.load(), each[0], each[1], each[2], each[3]);
 }
 
 // Tokens missing in the store's bucket of "somebody", of one token an hour.
@@ -168,6 +168,68 @@ TEST(SharedBuckets, SettlingChargesIntoDebtAndGivesBack) {
     gateways[1].take(kKey, "somebody", second, now());
     return gateways[1].take(kKey, "somebody", second, now()).decision.retry_after > std::chrono::hours(40);
   }));
+}
+
+// A million takes by eight threads of two gateways, on four keys.
+TEST(SharedBuckets, AMillionTakesByEightThreadsStayWithinTheBound) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 2);
+  constexpr std::uint32_t kBurst = 500, kRate = 2000, kThreads = 8, kTakes = 125'000, kKeys = 4;
+  const SharedPolicy policy = policy_of(kBurst, kRate);
+  const SharedPolicy& first = gateways[0].policy(policy);
+  const SharedPolicy& second = gateways[1].policy(policy);
+  std::array<std::atomic<std::uint32_t>, kKeys> sums{};
+  const MonotonicTime start = now();
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned thread = 0; thread < kThreads; ++thread) {
+      threads.emplace_back([&, thread] {
+        SharedBuckets& mine = gateways[thread % 2];
+        for (std::uint32_t i = 0; i < kTakes; ++i) {
+          const std::uint32_t n = (i + thread) % kKeys;
+          const bool allowed =
+              mine.take(kKey * (n + 1), std::to_string(n), thread % 2 == 0 ? first : second, now()).decision.allowed;
+          if (allowed) ++sums[n];
+          if (i % 1000 == 0) (void)mine.stats();
+        }
+      });
+    }
+  }
+  const double time = std::chrono::duration<double>(now() - start).count();
+  for (const auto& sum : sums) {
+    EXPECT_LE(sum.load(), kBurst + kRate * (time + 1.2) + kBurst / 2 + 2);
+    EXPECT_GE(sum.load(), kBurst / 2);
+  }
+}
+
+TEST(SharedBuckets, OverTimeTheRateIsExact) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 4);
+  const SharedPolicy policy = policy_of(10, 50);
+  // All four ask for all they can get, first until whatever credit there was has been charged.
+  std::atomic<std::uint32_t> sum{0};
+  std::atomic<bool> counting{false}, done{false};
+  std::vector<std::jthread> threads;
+  for (unsigned i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const SharedPolicy& mine = gateways[i].policy(policy);
+      while (!done) {
+        const bool allowed = gateways[i].take(kKey, "somebody", mine, now()).decision.allowed;
+        if (allowed && counting) ++sum;
+        std::this_thread::sleep_for(std::chrono::microseconds(500));
+      }
+    });
+  }
+  std::this_thread::sleep_for(seconds(2));
+  const MonotonicTime start = now();
+  counting = true;
+  std::this_thread::sleep_for(seconds(4));
+  counting = false;
+  const double time = std::chrono::duration<double>(now() - start).count();
+  done = true;
+  threads.clear();
+  EXPECT_LE(sum.load(), 50 * time + 10);
+  EXPECT_GE(sum.load(), 50 * time - 10);
 }
 
 }  // namespace
