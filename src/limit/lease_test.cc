@@ -25,9 +25,10 @@ class LeaseTest : public ::testing::Test {
   LeaseCall begin(bool release = false) { return lease_begin(lease_, 1, view_, now_, release); }
   // The store's answer: so many tokens granted, so many missing afterwards.
   void answer(const LeaseCall& call, std::uint32_t grant, std::uint32_t missing, bool alone = true) {
-    lease_answered(lease_, call,
-                   {.grant = grant, .wait_us = 5'000'000, .missing_us = missing * 1'000'000ull, .full_at = 7, .alone = alone},
-                   view_, now_);
+    lease_answered(
+        lease_, call,
+        {.grant = grant, .wait_us = 5'000'000, .missing_us = missing * 1'000'000ull, .full_at = 7, .alone = alone},
+        view_, now_);
   }
 
   SharedPolicy policy_{.name = "p", .bucket = make_bucket_policy(100, 1).value()};
