@@ -305,12 +305,12 @@ void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answ
   lease.fresh_since_ns = call.sent_ns;
 }
 
-void lease_failed(Lease& lease, const LeaseCall& call, bool happened) noexcept {
+void lease_failed(Lease& lease, const LeaseCall& call, bool happened, bool broken) noexcept {
   lease.in_flight = false;
   lease.charging = 0;
   lease.owed = plus(lease.owed, call.charge);
-  lease.broken = true;
-  lease.wait_until_ns = call.sent_ns + kLongestWaitNs / 4;
+  lease.broken = broken;
+  lease.wait_until_ns = broken ? call.sent_ns + kLongestWaitNs / 4 : 0;
   if (!happened) lease.refund = plus(lease.refund, call.refund);  // leases are older by then: forgotten
 }
 

@@ -99,8 +99,8 @@ LeaseCall lease_begin(Lease& lease, std::uint64_t key, const LeaseView& view, st
                       bool release) noexcept;
 void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answer, const LeaseView& view,
                     std::uint64_t now_ns) noexcept;
-// `happened`: it may have.
-void lease_failed(Lease& lease, const LeaseCall& call, bool happened) noexcept;
+// `happened`: it may have. `broken`: the store goes on answering, but not about this bucket.
+void lease_failed(Lease& lease, const LeaseCall& call, bool happened, bool broken) noexcept;
 
 // What forgetting the lease would give away, as a share of its bucket in 1 / 65536; UINT64_MAX if it must not be.
 std::uint64_t lease_worth(const Lease& lease, const LeaseView& view, std::uint64_t now_ns) noexcept;

@@ -105,8 +105,9 @@ void LeaseKeeper::turn() {
 
 void LeaseKeeper::apply_settings() {
   std::lock_guard lock(mutex_);
-  if (!new_settings_) return;
-  settings_ = *std::exchange(new_settings_, std::nullopt);
+  auto wanted = std::exchange(new_settings_, std::nullopt);
+  if (!wanted || *wanted == settings_) return;
+  settings_ = std::move(*wanted);
   earlier_.ok += store_->counters().ok;
   earlier_.failed += store_->counters().failed;
   earlier_.timed_out += store_->counters().timed_out;
@@ -269,14 +270,14 @@ void LeaseKeeper::set_timer(Lease& lease, std::uint64_t key, std::uint64_t now) 
 
 void LeaseKeeper::run_batch() {
   auto done = store_->run(requests_, hooks_.clock());
-  for (std::size_t i = 0; i < requests_.size(); ++i) finish(i);
+  for (std::size_t i = 0; i < requests_.size(); ++i) finish(i, !done);
   requests_.clear();
   calls_.clear();
   if (!done) go_away(done.error());
   publish();
 }
 
-void LeaseKeeper::finish(std::size_t index) {
+void LeaseKeeper::finish(std::size_t index, bool store_failed) {
   const StoreRequest& request = requests_[index];
   const LeaseCall& call = calls_[index];
   LeaseTable::Locked found = table_.find(call.key);
@@ -287,7 +288,7 @@ void LeaseKeeper::finish(std::size_t index) {
   if (answer) {
     lease_answered(*found.lease, call, *answer, view(), now);
   } else {
-    lease_failed(*found.lease, call, request.outcome == StoreRequest::Outcome::lost);
+    lease_failed(*found.lease, call, request.outcome == StoreRequest::Outcome::lost, !store_failed);
   }
   found.lease->queued = false;
   set_timer(*found.lease, call.key, now);

@@ -71,7 +71,7 @@ class LeaseKeeper {
   void collect();
   void look_at(std::uint64_t key, bool is_far);
   void run_batch();
-  void finish(std::size_t index);
+  void finish(std::size_t index, bool store_failed);
   void set_timer(Lease& lease, std::uint64_t key, std::uint64_t now_ns);
   void release_all();
   void add(const LeaseCall& call);

@@ -183,7 +183,7 @@ TEST_F(LeaseTest, WhatWasRefilledDuringAnOutageIsNotCharged) {
 
 TEST_F(LeaseTest, ALostAnswerIsChargedAgainAndWhatWasGivenBackForgotten) {
   EXPECT_EQ(take_all(), 25u);
-  lease_failed(lease_, begin(), true);
+  lease_failed(lease_, begin(), true, true);
   EXPECT_EQ(lease_.owed, 25u);
   EXPECT_TRUE(lease_.broken);
   EXPECT_FALSE(take());
@@ -203,7 +203,7 @@ TEST_F(LeaseTest, SettlingPaysFromTheHandThenOnCredit) {
   call = begin();
   EXPECT_EQ(call.give_back, 7u);
   EXPECT_EQ(call.fee_us, 0u);
-  lease_failed(lease_, call, false);
+  lease_failed(lease_, call, false, false);
   EXPECT_EQ(lease_.refund, 7u);  // it did not happen
 }
 

@@ -41,6 +41,7 @@ struct StoreSettings {
   milliseconds probe_every{250};  // while the store is away
   milliseconds heartbeat_every{500};
   milliseconds gateway_life{3000};  // a gateway that was not seen for as long is not counted
+  bool operator==(const StoreSettings&) const = default;
 };
 
 // Counters of this moment.
