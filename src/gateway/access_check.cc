@@ -78,6 +78,12 @@ Result<void> AccessCheck::accept_token(const AccessQuestion& question, std::stri
   return {};
 }
 
+LimitCaller AccessCheck::limit_caller() const {
+  LimitCaller caller{.subject = subject_, .tenant = tenant_, .plan = plan_, .roles = roles_, .key_id = key_id_};
+  if (principal_) caller.claims = principal_->limit_claims;
+  return caller;
+}
+
 std::unexpected<Error> AccessCheck::unanswered() const {
   bool key = credential_ == Credential::api_key && !key_accepted_;
   if (key) return fail(ErrorCode::authorization_unavailable, Origin::internal, "no answer about the API key");

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "config/snapshot.h"
 #include "gateway/credentials.h"
+#include "gateway/limit_identity.h"
 #include "http/head.h"
 #include "telemetry/record.h"
 
@@ -50,7 +51,6 @@ class AccessCheck {
   // The caller, as far as it is known; empty where not. Views into the exchange's arena.
   std::string_view subject() const { return subject_; }
   std::string_view tenant() const { return tenant_; }
-  std::string_view plan() const { return plan_; }      // of the tenant, as the User Management Service has it
   std::string_view roles() const { return roles_; }    // comma separated, of the service and of the token
   std::string_view key_id() const { return key_id_; }  // of the API key
   // When the credential stops counting by itself, `clock_skew` included; WallTime::max(): never, or there is none.
@@ -59,10 +59,8 @@ class AccessCheck {
   Error expired() const;
   // Header lines that the token's issuer has for services, each with its CRLF.
   std::string_view claim_lines() const { return principal_ ? std::string_view(principal_->header_lines) : ""; }
-  // Of config::limit_claims; empty without a token, and if it lacks the claim.
-  std::string_view limit_claim(std::size_t index) const {
-    return principal_ ? std::string_view(principal_->limit_claims[index]) : std::string_view();
-  }
+  // The caller as limits see it.
+  LimitCaller limit_caller() const;
   Credential credential() const { return credential_; }
   telemetry::PolicyOutcome policy() const { return policy_; }
   // Why the policy would have refused, had it not been `report_only`.

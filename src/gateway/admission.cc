@@ -101,7 +101,7 @@ Result<void> Exchange::apply_limits(config::LimitStage stage) {
                          .path = target_.path,
                          .client = client_ip_,
                          .peer_trusted = peer_trusted_,
-                         .access = access_};
+                         .caller = access_.limit_caller()};
   return limits_.apply(question, stage);
 }
 

@@ -5,7 +5,7 @@
 
 #include "access/access_grant.h"
 #include "access/issued_rights.h"
-#include "gateway/access_check.h"
+#include "base/check.h"
 
 namespace lotagate {
 namespace {
@@ -15,7 +15,7 @@ using config::LimitSelector;
 using limit::KeyDomain;
 
 LimitValue caller_value(const LimitQuestion& question) {
-  std::string_view user = question.access.subject();
+  std::string_view user = question.caller.subject;
   if (!user.empty()) return {KeyDomain::user, user};
   return {KeyDomain::address, limit::address_value(question.client)};
 }
@@ -26,22 +26,19 @@ std::string_view header_value(const config::CompiledKeyPart& part, const LimitQu
   return question.fields.only_value(part.name).value_or(std::string_view());
 }
 
-bool is_exempt(const config::LimitExemptions& exempt, const LimitQuestion& question) {
-  auto holds = [&](const Network& network) { return network.contains(question.client); };
-  std::string_view user = question.access.subject();
-  return std::ranges::any_of(exempt.addresses, holds) ||
-         std::ranges::find(exempt.paths, question.path) != exempt.paths.end() ||
-         (!user.empty() && std::ranges::find(exempt.users, user) != exempt.users.end());
+std::string_view claim_value(std::size_t index, const LimitQuestion& question) {
+  const auto& claims = question.caller.claims;
+  return index < claims.size() ? std::string_view(claims[index]) : std::string_view();
 }
 
 bool is_case(const config::CompiledLimit& limit, std::string_view value, const LimitQuestion& question) {
   if (value == "*") return true;
   switch (limit.rule.by.kind) {
     case LimitSelector::Kind::none: return true;
-    case LimitSelector::Kind::plan: return question.access.plan() == value;
-    case LimitSelector::Kind::role: return access::TextList(question.access.roles()).contains(value);
+    case LimitSelector::Kind::plan: return question.caller.plan == value;
+    case LimitSelector::Kind::role: return access::TextList(question.caller.roles).contains(value);
     case LimitSelector::Kind::claim: {
-      std::string_view claim = question.access.limit_claim(limit.claim);
+      std::string_view claim = claim_value(limit.claim, question);
       return access::TextList(claim, access::kLimitClaimSeparator).contains(value);
     }
   }
@@ -54,14 +51,14 @@ LimitValue limit_value(const config::CompiledKeyPart& part, const LimitQuestion&
   LimitValue found{KeyDomain::user, {}};
   switch (part.kind) {
     case LimitKeyPart::Kind::user: break;
-    case LimitKeyPart::Kind::tenant: found = {KeyDomain::tenant, question.access.tenant()}; break;
+    case LimitKeyPart::Kind::tenant: found = {KeyDomain::tenant, question.caller.tenant}; break;
     case LimitKeyPart::Kind::address: return {KeyDomain::address, limit::address_value(question.client)};
-    case LimitKeyPart::Kind::api_key: found = {KeyDomain::api_key, question.access.key_id()}; break;
+    case LimitKeyPart::Kind::api_key: found = {KeyDomain::api_key, question.caller.key_id}; break;
     case LimitKeyPart::Kind::route: return {KeyDomain::route, question.route.name};
     case LimitKeyPart::Kind::service:
       return {KeyDomain::service, question.snapshot.services[question.route.service].name};
     case LimitKeyPart::Kind::header: found = {KeyDomain::header, header_value(part, question)}; break;
-    case LimitKeyPart::Kind::claim: found = {KeyDomain::claim, question.access.limit_claim(part.claim)}; break;
+    case LimitKeyPart::Kind::claim: found = {KeyDomain::claim, claim_value(part.claim, question)}; break;
   }
   return found.value.empty() ? caller_value(question) : found;
 }
@@ -95,12 +92,26 @@ std::string_view bucket_identity(std::span<const config::CompiledKeyPart> parts,
   return {begin, size};
 }
 
+std::string_view exempt_by(const config::LimitExemptions& exempt, const LimitQuestion& question) {
+  auto holds = [&](const Network& network) { return network.contains(question.client); };
+  if (std::ranges::any_of(exempt.addresses, holds)) return "address";
+  if (std::ranges::find(exempt.paths, question.path) != exempt.paths.end()) return "path";
+  std::string_view user = question.caller.subject;
+  bool known = !user.empty() && std::ranges::find(exempt.users, user) != exempt.users.end();
+  return known ? "user" : "";
+}
+
+const config::CompiledBucket& find_case(const config::CompiledLimit& limit, const LimitQuestion& question) {
+  auto holds = [&](const config::CompiledBucket& bucket) { return is_case(limit, bucket.value, question); };
+  auto found = std::ranges::find_if(limit.buckets, holds);
+  LG_CHECK(found != limit.buckets.end(), "a limit whose last case is not everybody else");
+  return *found;
+}
+
 const config::CompiledBucket* choose_bucket(const config::CompiledLimit& limit, const LimitQuestion& question) {
-  if (is_exempt(limit.rule.exempt, question)) return nullptr;
-  for (const config::CompiledBucket& bucket : limit.buckets) {
-    if (is_case(limit, bucket.value, question)) return bucket.unlimited ? nullptr : &bucket;
-  }
-  return nullptr;  // not reached: the last case is "*"
+  if (!exempt_by(limit.rule.exempt, question).empty()) return nullptr;
+  const config::CompiledBucket& bucket = find_case(limit, question);
+  return bucket.unlimited ? nullptr : &bucket;
 }
 
 }  // namespace lotagate

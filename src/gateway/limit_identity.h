@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/address.h"
@@ -13,7 +14,15 @@
 
 namespace lotagate {
 
-class AccessCheck;
+// Who asks, as far as it is known; empty where not.
+struct LimitCaller {
+  std::string_view subject{};
+  std::string_view tenant{};
+  std::string_view plan{};                // of the tenant
+  std::string_view roles{};               // comma separated
+  std::string_view key_id{};              // of the API key
+  std::span<const std::string> claims{};  // of config::limit_claims, one for one; none without a token
+};
 
 // The request that is asked about. Views, valid while the request is.
 struct LimitQuestion {
@@ -23,7 +32,7 @@ struct LimitQuestion {
   std::string_view path;  // canonical
   const IpAddress& client;
   bool peer_trusted;  // the connection comes from one of the listener's trusted proxies
-  const AccessCheck& access;
+  LimitCaller caller;
 };
 
 struct LimitValue {
@@ -42,7 +51,13 @@ std::uint64_t bucket_key(std::span<const config::CompiledKeyPart> parts, std::ui
 std::string_view bucket_identity(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question,
                                  Arena& arena);
 
-// The bucket of the case that holds; null if the request is exempt or the case is unlimited.
+// What exempts the request: "address", "path" or "user"; empty: nothing does.
+std::string_view exempt_by(const config::LimitExemptions& exempt, const LimitQuestion& question);
+
+// The bucket of the case that holds; an unlimited one among them.
+const config::CompiledBucket& find_case(const config::CompiledLimit& limit, const LimitQuestion& question);
+
+// The same; null if the request is exempt or the case is unlimited.
 const config::CompiledBucket* choose_bucket(const config::CompiledLimit& limit, const LimitQuestion& question);
 
 }  // namespace lotagate
