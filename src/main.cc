@@ -88,6 +88,7 @@ struct ExplainFlags {
   lotagate::ExplainOptions options;
   std::string token_file;
   std::string api_key_file;
+  std::string address;
   bool json = false;
 };
 
@@ -114,6 +115,13 @@ int explain(ExplainFlags& flags) {
   if (!read_credential(flags.token_file, options.token)) return 1;
   if (!read_credential(flags.api_key_file, options.api_key)) return 1;
   if (options.token == "-" && !read_credential("-", options.token)) return 1;
+  if (!flags.address.empty()) {
+    options.address = lotagate::parse_ip(flags.address);
+    if (!options.address) {
+      std::cerr << "--address: not an IP address\n";
+      return 1;
+    }
+  }
   auto explanation = lotagate::explain(options);
   if (!explanation) {
     for (const auto& line : explanation.error()) std::cerr << line << '\n';
@@ -137,6 +145,8 @@ void add_explain_flags(CLI::App& command, ExplainFlags& flags) {
   key->excludes(key_file);
   command.add_option("--host", options.host, "the request's Host")->capture_default_str();
   command.add_option("-H,--header", options.headers, "a further header field, \"Name: value\"");
+  command.add_option("--address", flags.address, "the client's IP address, for limits by address");
+  command.add_flag("--from-proxy", options.from_proxy, "it comes from a trusted proxy, whose headers count in limits");
   command.add_flag("--json", flags.json, "print one JSON object");
 }
 

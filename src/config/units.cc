@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <span>
 
 #include "base/text.h"
@@ -101,6 +102,21 @@ Parsed<double> parse_rate(std::string_view text) {
 
 std::string to_text(milliseconds duration) {
   return with_unit(static_cast<std::uint64_t>(duration.count()), kDurationUnits, "ms");
+}
+
+std::string rate_to_text(double per_second) {
+  constexpr std::array kUnits{Unit{"s", 1}, Unit{"min", 60}, Unit{"h", 3600}, Unit{"d", 86400}};
+  const Unit* chosen = nullptr;
+  for (const Unit& unit : kUnits) {
+    double count = per_second * static_cast<double>(unit.factor);
+    // What was divided when it was read is whole again but for the last bits.
+    bool whole = count >= 0.5 && std::abs(count - std::round(count)) < 1e-9 * count;
+    if (whole) return fmt::format("{:.0f}/{}", count, unit.name);
+    if (chosen == nullptr && count >= 1) chosen = &unit;
+  }
+  if (chosen == nullptr) chosen = &kUnits.back();
+  std::string text = fmt::format("{:.6f}", per_second * static_cast<double>(chosen->factor));
+  return text.substr(0, text.find_last_not_of('0') + 1) + '/' + std::string(chosen->name);
 }
 
 std::string size_to_text(std::uint64_t bytes) {

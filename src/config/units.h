@@ -25,5 +25,8 @@ Parsed<double> parse_rate(std::string_view text);
 // The shortest exact form that the parsers above take: "10s", "32KiB".
 std::string to_text(milliseconds duration);
 std::string size_to_text(std::uint64_t bytes);
+// In the unit in which it is a whole number ("1000/d"), or the first one in which it is at least 1, rounded to six
+// decimals; parse_rate takes it.
+std::string rate_to_text(double per_second);
 
 }  // namespace lotagate::config

@@ -54,6 +54,15 @@ TEST(Units, Rates) {
   }
 }
 
+TEST(Units, RatesAsPeopleWroteThem) {
+  for (auto text : {"50/s", "1000/min", "1000/d", "7/h", "1/d", "1000000/s", "999999/d", "2.5/s", "1.5/d"}) {
+    EXPECT_EQ(rate_to_text(*parse_rate(text)), std::string_view(text) == "2.5/s" ? "150/min" : text);
+  }
+  EXPECT_EQ(rate_to_text(*parse_rate("60/min")), "1/s");
+  EXPECT_EQ(rate_to_text(1.0 / 7), "8.571429/min");
+  EXPECT_EQ(rate_to_text(0.25 / 86400), "0.25/d");
+}
+
 TEST(Units, ShortestText) {
   EXPECT_EQ(to_text(milliseconds(0)), "0");
   EXPECT_EQ(to_text(milliseconds(1500)), "1500ms");

@@ -24,6 +24,7 @@ namespace lotagate {
 namespace {
 
 constexpr std::size_t kArenaBytes = 16 * 1024;
+constexpr IpAddress kNobody{};  // an address that no client has
 
 std::shared_ptr<const config::Snapshot> compile(config::Config config) {
   // Nothing is forwarded or counted.
@@ -77,6 +78,7 @@ class Walk {
   Explanation run() {
     auto outcome = steps();
     if (!outcome) found_.refusal = outcome.error();
+    if (limits_reached_) find_limits();
     return std::move(found_);
   }
 
@@ -89,6 +91,7 @@ class Walk {
     }
     TRY_VOID(find_route());
     TRY_VOID(check_upgrade());
+    limits_reached_ = true;
     if (route_->is_public) return {};
     TRY_VOID(find_caller());
     return decide();
@@ -130,7 +133,6 @@ class Walk {
     found_.is_public = route_->is_public;
     found_.report_only = route_->report_only;
     found_.needs = needs_of(route_->require, head_.method);
-    for (const auto& use : route_->limits) found_.limits.push_back(use.limit->rule.name);
     return check_length(framing_, route_->max_body);
   }
 
@@ -258,6 +260,24 @@ class Walk {
     return {};
   }
 
+  void find_limits() {
+    std::string roles = fmt::format("{}", fmt::join(found_.roles, ","));
+    LimitQuestion question{.snapshot = snapshot_,
+                           .route = *route_,
+                           .fields = head_.fields,
+                           .path = target_.path,
+                           .client = options_.address ? *options_.address : kNobody,
+                           .peer_trusted = options_.from_proxy,
+                           .caller = {.subject = found_.subject,
+                                      .tenant = found_.tenant,
+                                      .plan = found_.plan,
+                                      .roles = roles,
+                                      .key_id = found_.key_id}};
+    if (principal_) question.caller.claims = principal_->limit_claims;
+    found_.limits = explain_limits(
+        question, {.address_known = options_.address.has_value(), .late_reached = !found_.refusal.has_value()});
+  }
+
   std::string_view key_header() const { return snapshot_.config.authentication.api_keys.header; }
   static WallTime now() { return WallTime(std::chrono::system_clock::now()); }
 
@@ -274,6 +294,7 @@ class Walk {
   access::PrincipalRef principal_;
   access::StoredGrant key_;
   access::StoredGrant user_;
+  bool limits_reached_ = false;  // by a request that nothing before the first limit refuses
   Explanation found_;
 };
 

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/address.h"
 #include "base/error.h"
+#include "gateway/explain_limits.h"
 
 namespace lotagate {
 
@@ -20,6 +22,8 @@ struct ExplainOptions {
   std::vector<std::string> headers{};  // "Name: value"; credentials among them count as those below do
   std::string token{};                 // at most one of both
   std::string api_key{};
+  std::optional<IpAddress> address{};  // of the client
+  bool from_proxy = false;             // it comes from one of the listener's trusted proxies
 };
 
 struct Explanation {
@@ -30,8 +34,8 @@ struct Explanation {
   std::string service{};
   bool is_public = false;
   bool report_only = false;
-  std::vector<std::string> needs{};   // what the route's rule for the method asks for, in words
-  std::vector<std::string> limits{};  // rate limits that apply
+  std::vector<std::string> needs{};      // what the route's rule for the method asks for, in words
+  std::vector<ExplainedLimit> limits{};  // of the route
   // The caller; empty where nothing is known.
   std::string credential{};
   std::string subject{};

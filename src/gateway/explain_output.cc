@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "config/units.h"
 #include "gateway/explain.h"
 #include "gateway/json_writer.h"
 
@@ -32,6 +33,49 @@ std::string decision_of(const Explanation& e) {
   return fmt::format("refused with {} {}", info.status, info.name);
 }
 
+void write(JsonWriter& json, const ExplainedKeyPart& part) {
+  json.begin_object();
+  json.text("part", part.part);
+  json.text("kind", part.kind);
+  optional_text(json, "value", part.value);
+  optional_text(json, "why", part.why);
+  json.end_object();
+}
+
+// What does not count for the request is null.
+void write(JsonWriter& json, const ExplainedLimit& limit) {
+  json.begin_object();
+  json.text("name", limit.name);
+  bool early = limit.stage == config::LimitStage::before_authentication;
+  json.text("stage", early ? "before_authentication" : "after_authentication");
+  json.boolean("reached", limit.reached);
+  json.begin_array("key");
+  for (const ExplainedKeyPart& part : limit.key) write(json, part);
+  json.end_array();
+  optional_text(json, "case", limit.matched_case);
+  if (limit.tokens == 0) {
+    for (std::string_view name : {"tokens", "refill"}) json.null(name);
+  } else {
+    json.number("tokens", limit.tokens);
+    json.text("refill", config::rate_to_text(limit.refill_per_second));
+  }
+  json.number("cost", limit.cost);
+  optional_text(json, "cost_field", limit.cost_field);
+  if (limit.most == 0) {
+    json.null("most");
+  } else {
+    json.number("most", limit.most);
+  }
+  json.begin_array("count");
+  for (std::uint16_t status : limit.count) json.number({}, status);
+  json.end_array();
+  json.boolean("shared", limit.shared);
+  json.boolean("report_only", limit.report_only);
+  optional_text(json, "exempt", limit.exempt);
+  json.boolean("address_decides", limit.address_decides);
+  json.end_object();
+}
+
 }  // namespace
 
 std::string to_text(const Explanation& e) {
@@ -51,7 +95,7 @@ std::string to_text(const Explanation& e) {
   list(out, "scopes", e.scopes);
   list(out, "key may", e.key_permissions);
   for (const std::string& need : e.needs) line(out, "needs", need);
-  list(out, "limits", e.limits);
+  for (const ExplainedLimit& limit : e.limits) line(out, "limit", to_text(limit));
   for (const std::string& note : e.notes) line(out, "note", note);
   line(out, "decision", decision_of(e));
   line(out, "reason", e.refusal ? e.refusal->reason : std::string_view(e.would_deny));
@@ -87,7 +131,9 @@ std::string to_json(const Explanation& e) {
   list(json, "scopes", e.scopes);
   list(json, "key_permissions", e.key_permissions);
   list(json, "needs", e.needs);
-  list(json, "limits", e.limits);
+  json.begin_array("limits");
+  for (const ExplainedLimit& limit : e.limits) write(json, limit);
+  json.end_array();
   list(json, "notes", e.notes);
   json.end_object();
   return json.take();

@@ -12,6 +12,17 @@ from harness.key_sets import SmallIssuer
 from harness.tokens import Key, bearer
 from harness.ums import FakeUms
 
+LIMITS = {
+    "per_user": {"key": "user", "tokens": 1000, "refill": "1000/s"},
+    "doors": {"key": ["address", "route", "service"], "rate": "1000/min", "count": [403, 401], "exempt": {
+        "addresses": ["198.51.100.0/24"], "paths": ["/healthz"]}},
+    "plans": {"key": "tenant", "by": "plan", "cases": {"pro": "600/h", "*": "60/h"}},
+    "models": {"key": "api_key", "tokens": 500, "refill": "1000/d", "cost": {"field": "X-Tokens-Used", "reserve": 5, "most": 90}},
+    "parts": {"key": [{"header": "X-Team"}, {"claim": "org.id"}], "rate": "40/s", "exempt": {"users": ["gone"]}},
+    "roles": {"by": "role", "cases": {"chief": "unlimited", "member": {"tokens": 300, "refill": "2.5/s"}, "*": "30/s"}},
+    "tiers": {"by": {"claim": "tiers"}, "cases": {"gold": "70/s", "silver": "7/s", "*": "1/s"}, "report_only": True},
+    "free": {"key": "user", "rate": "999/d", "cost": 9}, "trial": {"key": "user", "rate": "50/s", "exempt": {"users": ["2:sam"]}},
+}
 KEYS = {name: f"lgk_{name}" + "k" * 30 for name in ("good", "narrow", "disabled", "expired", "orphan", "unknown")}
 ALLOWED, REFUSED, FAILED = 0, 3, 1
 ROUTES = {
@@ -24,6 +35,9 @@ ROUTES = {
     "/named": {"methods": ["GET", "POST"], "require": {"GET": "models:read", "POST": "models:write"}},
     "/first": {"issuers": ["https://first.test"]},
     "/socket": {"public": True, "upgrade": ["websocket"]}, "/small": {"public": True, "max_body": "1KiB"},
+    "/limits": {"limits": ["doors", "plans", {"name": "models", "cost": 7}, "parts"], "api_keys": True},
+    "/limits/public": {"public": True, "limits": ["plans", "roles", "doors"]},
+    "/limits/cases": {"limits": ["roles", "tiers", "free", "trial"]}, "/healthz": {"public": True, "limits": ["doors"]},
     "/hosts": {"host": "inner.test", "public": True}, "/headers": {"headers": {"X-Edition": "beta"}},
 }
 
@@ -57,7 +71,7 @@ class Place:
             {"backend": self.server.url}, [{"path": path, "service": "backend", **rule} for path, rule in ROUTES.items()],
             authentication={"issuers": sections},
             authorization={"user_management": self.ums.write_token(directory), "roles": {"chief": ["models:write"]}},
-            rate_limits={"per_user": {"key": "user", "tokens": 1000, "refill": "1000/s"}}))
+            rate_limits=LIMITS))
         self.ums.wait_feed()
 
     @staticmethod
@@ -254,13 +268,14 @@ def test_what_it_knows_of_a_token(place):
     assert (said["issuer"], said["tenant"], said["plan"], said["roles"], said["permissions"]) == (
         "https://first.test", "acme", "pro", ["member"], ["models:read"])
     assert (said["scopes"], said["needs"]) == (["a", "b"], ["permission models:read"])
-    assert (said["limits"], said["key_permissions"]) == (["per_user"], [])
+    assert ([limit["name"] for limit in said["limits"]], said["key_permissions"]) == (["per_user"], [])
     note, = said["notes"]
     assert note.startswith("key set of https://silent.test: ")
     assert place.text("GET", "/models", "--token", place.first.mint(scope="a b")) == {
         "request": "GET /models", "route": "/models -> backend", "caller": "alice", "by": "token of https://first.test",
         "tenant": "acme (pro)",
-        "roles": "member", "permissions": "models:read", "scopes": "a, b", "needs": "permission models:read", "limits": "per_user",
+        "roles": "member", "permissions": "models:read", "scopes": "a, b", "needs": "permission models:read",
+        "limit": "per_user: user alice, 1000 tokens, 1000/s, costs 1",
         "note": note, "decision": "allowed"}
 
 
@@ -290,6 +305,103 @@ def test_how_it_says_the_rest(place):
     trial = place.text("GET", "/trial", "--token", place.first.mint())
     assert (trial["decision"], trial["reason"]) == ("allowed, because the route is `report_only`", "missing_permission")
     assert place.text("GET", "/any", "--api-key", KEYS["good"])["note"] == "the route takes no API keys"
+
+
+# Rate limits: which hold, for whom, and how much there is.
+
+
+def limits_of(place, *arguments):
+    """The limits of the request's route as text, by name."""
+    lines = [line.split(None, 1)[1] for line in place.explain(*arguments).stdout.splitlines() if line.startswith("limit ")]
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def test_limits_by_everything_that_a_request_has(place):
+    mint = place.first.mint("alice", org={"id": "o-1"})
+    proxy = ["--address", "192.0.2.7", "--from-proxy", "-H", "X-Team: red"]
+    assert limits_of(place, "GET", "/limits/x", "--token", mint, *proxy) == {
+        "doors": "address 192.0.2.7, route /limits, service backend, 1000 tokens, 1000/min, costs 1 if the answer is 401 or 403, "
+                 "before authentication",
+        "plans": "tenant acme, case pro, 600 tokens, 10/min, costs 1",
+        "models": "user alice (no API key), 500 tokens, 1000/d, reserves 7, costs what x-tokens-used says, at most 90",
+        "parts": "header x-team red, claim org.id o-1, 40 tokens, 40/s, costs 1"}
+
+
+def test_limits_by_what_stands_in(place):
+    team = ["-H", "X-Team: red"]
+    said = limits_of(place, "GET", "/limits", "--token", place.first.mint(), *team)
+    assert said["doors"] == ("address of the client, route /limits, service backend, 1000 tokens, 1000/min, costs 1 if the answer is "
+                             "401 or 403, before authentication, but some addresses are exempt")
+    assert said["parts"] == ("user alice (header x-team counts from trusted proxies alone), user alice (no claim org.id), 40 tokens, "
+                             "40/s, costs 1")
+    assert limits_of(place, "GET", "/limits", "--token", place.first.mint())["parts"].startswith("user alice (no header x-team), ")
+    said = limits_of(place, "GET", "/limits", "--api-key", KEYS["good"], "--address", "2001:db8::7")
+    assert said["models"].startswith("api_key key_") and said["doors"].startswith("address 2001:db8::7 (its /64), route /limits, ")
+
+
+def test_limits_of_nobody(place):
+    assert limits_of(place, "GET", "/limits/public", "--token", place.first.mint(), "--address", "192.0.2.7") == {
+        "plans": "address 192.0.2.7 (no tenant), case *, 60 tokens, 1/min, costs 1",
+        "roles": "address 192.0.2.7 (no user), case *, 30 tokens, 30/s, costs 1",
+        "doors": "address 192.0.2.7, route /limits/public, service backend, 1000 tokens, 1000/min, costs 1 if the answer is 401 or 403, "
+                 "before authentication"}
+
+
+def test_cases_of_limits(place):
+    """The first that fits, in the order of the configuration."""
+    target = ["GET", "/limits/cases", "--token"]
+    assert limits_of(place, *target, place.first.mint(tiers=["silver", "gold"])) == {
+        "roles": "user alice, case member, 300 tokens, 150/min, costs 1",
+        "tiers": "user alice, case gold, 70 tokens, 70/s, costs 1, report only",
+        "free": "user alice, 999 tokens, 999/d, costs 9", "trial": "user alice, 50 tokens, 50/s, costs 1"}
+    said = limits_of(place, *target, place.second_token(realm_access={"roles": ["member", "chief"]}, tiers="bronze"))
+    assert said == {"roles": "user 2:sam, case chief, unlimited", "tiers": "user 2:sam, case *, 1 token, 1/s, costs 1, report only",
+                    "free": "user 2:sam, 999 tokens, 999/d, costs 9", "trial": "exempt by its user"}
+
+
+def test_limits_that_do_not_hold(place):
+    early = limits_of(place, "GET", "/healthz", "--address", "192.0.2.7")
+    assert early == {"doors": "exempt by its path"}
+    said = limits_of(place, "GET", "/limits", "--token", place.first.mint(exp=1), "--address", "198.51.100.3")
+    assert said == {"doors": "exempt by its address", "plans": "not reached", "models": "not reached", "parts": "not reached"}
+    assert not limits_of(place, "POST", "/limits/public", "-H", "Content-Length: 99999999999")
+
+
+def test_limits_for_scripts(place):
+    said = place.json("GET", "/limits", "--token", place.first.mint(), "--address", "198.51.100.3")["limits"]
+    common = {"reached": True, "stage": "after_authentication", "case": None, "cost_field": None, "most": None, "count": [],
+              "shared": False, "report_only": False, "exempt": None, "address_decides": False}
+    assert said == [
+        {**common, "name": "doors", "stage": "before_authentication", "tokens": 1000, "refill": "1000/min", "cost": 1,
+         "count": [401, 403], "exempt": "address", "key": [{"part": "address", "kind": "address", "value": "198.51.100.3", "why": None},
+            {"part": "route", "kind": "route", "value": "/limits", "why": None},
+            {"part": "service", "kind": "service", "value": "backend", "why": None}]},
+        {**common, "name": "plans", "case": "pro", "tokens": 600, "refill": "10/min", "cost": 1,
+         "key": [{"part": "tenant", "kind": "tenant", "value": "acme", "why": None}]},
+        {**common, "name": "models", "tokens": 500, "refill": "1000/d", "cost": 7, "cost_field": "x-tokens-used", "most": 90,
+         "key": [{"part": "api_key", "kind": "user", "value": "alice", "why": "no API key"}]},
+        {**common, "name": "parts", "tokens": 40, "refill": "40/s", "cost": 1, "key": [
+            {"part": "header x-team", "kind": "user", "value": "alice", "why": "no header x-team"},
+            {"part": "claim org.id", "kind": "user", "value": "alice", "why": "no claim org.id"}]}]
+    late = place.json("GET", "/limits")["limits"][1]
+    assert late == {**common, "name": "plans", "reached": False, "key": [], "tokens": None, "refill": None, "cost": 1}
+
+
+@pytest.mark.parametrize("target,options", [("/limits/cases", {"tiers": ["gold"]}), ("/limits/cases", {}), ("/limits", {}), ("/models", {})])
+def test_the_gateway_has_the_same_limits(place, target, options):
+    """Its RateLimit-Policy names the bucket that the request took from."""
+    text = place.first.mint(**options)
+    with place.gateway.client() as client:
+        client.send(http1.request_text("GET", target, bearer(text)))
+        sent = client.response("GET").get("RateLimit-Policy")
+    found = {item.split(";")[0].strip(' "'): int(item.split(";q=")[1].split(";")[0]) for item in sent.split(",")}
+    said = place.json("GET", target, "--token", text, "--address", "127.0.0.1")["limits"]
+    assert found == {limit["name"]: limit["tokens"] for limit in said if not limit["report_only"]}
+
+
+def test_an_address_that_is_none(place):
+    ran = place.explain("GET", "/limits", "--address", "localhost")
+    assert ran.returncode == FAILED and "--address" in ran.stderr and not ran.stdout
 
 
 @pytest.mark.parametrize("mode", ["error", "drop"])
