@@ -147,8 +147,8 @@ TEST_F(LimitErrors, Cases) {
   EXPECT_EQ(limit("{ by: { claims: a }, cases: { '*': 5/s } }"),
             (Messages{"19:19 missing required key `claim`", "19:21 unknown key `claims`; did you mean `claim`?"}));
   EXPECT_EQ(limit("{ by: role, cases: { 'a,b': 5/s, '': 5/s, '*': 5/s } }"),
-            (Messages{"19:34 `a,b` is not a case: 1 to 256 bytes of printable ASCII without comma",
-                      "19:46 `` is not a case: 1 to 256 bytes of printable ASCII without comma"}));
+            (Messages{"19:34 `a,b` is not a case: 1 to 256 bytes of printable ASCII, for a role without comma",
+                      "19:46 `` is not a case: 1 to 256 bytes of printable ASCII, for a role without comma"}));
   EXPECT_EQ(limit("{ by: role, cases: { a: unlimitd, b: { tokens: 0, refill: 1/s }, c: { refil: 1/s }, '*': 0/s } }"),
             (Messages{"19:37 `unlimitd` is not a rate: a number, `/`, and one of s, m (min), h (hour), d (day), for "
                       "example `50/s`",

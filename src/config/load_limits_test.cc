@@ -95,10 +95,10 @@ TEST_F(LoadLimits, Cases) {
   expect_size(plans.cases[3].size, 2, 2.0 / 3600);
   expect_size(plans.cases[4].size, 100, 100.0 / 86400);
   EXPECT_EQ(limit("by: role, cases: { \"*\": 1/s }").by.kind, LimitSelector::Kind::role);
-  RateLimit claim = limit("by: { claim: org.tier }, cases: { \"gold plus\": 5/s, '*': unlimited }");
+  RateLimit claim = limit("by: { claim: org.tier }, cases: { \"gold, plus\": 5/s, '*': unlimited }");
   EXPECT_EQ(claim.by.kind, LimitSelector::Kind::claim);
   EXPECT_EQ(claim.by.claim, "org.tier");
-  EXPECT_EQ(claim.cases[0].value, "gold plus");
+  EXPECT_EQ(claim.cases[0].value, "gold, plus");
 }
 
 TEST_F(LoadLimits, Costs) {

@@ -172,12 +172,13 @@ void LimitReader::read_cases() {
     return;
   }
   for (const YamlNode& item : node->children) {
-    // Lists of roles and of claims are compared element by element, and elements have no comma.
-    bool fits =
-        !item.key.empty() && item.key.size() <= kMaxCaseBytes && is_printable(item.key) && !item.key.contains(',');
+    // Roles have no comma: it stands between them.
+    bool splits = limit_.by.kind == LimitSelector::Kind::role && item.key.contains(',');
+    bool fits = !item.key.empty() && item.key.size() <= kMaxCaseBytes && is_printable(item.key) && !splits;
     if (!fits) {
-      problems_.add(item.key_at, fmt::format("`{}` is not a case: 1 to {} bytes of printable ASCII without comma",
-                                             shown(item.key), kMaxCaseBytes));
+      problems_.add(item.key_at,
+                    fmt::format("`{}` is not a case: 1 to {} bytes of printable ASCII, for a role without comma",
+                                shown(item.key), kMaxCaseBytes));
     }
     // Cases are tried in the order of the file, and this one takes whatever comes.
     if (item.key == kEverybodyElse && &item != &node->children.back()) {

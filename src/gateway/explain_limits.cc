@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "access/issued_rights.h"
 #include "config/units.h"
 
 namespace lotagate {
@@ -53,12 +54,25 @@ std::string why_absent(const config::CompiledKeyPart& part, const LimitQuestion&
   }
 }
 
+// A value for a terminal: anybody's token or header may hold anything.
+std::string printable(std::string_view value) {
+  std::string out;
+  for (char c : value) {
+    if (c == access::kLimitClaimSeparator) {
+      out += ',';
+    } else {
+      out += c >= 0x20 && c < 0x7F ? c : '?';
+    }
+  }
+  return out;
+}
+
 ExplainedKeyPart explain_part(const config::CompiledKeyPart& part, const LimitQuestion& question, bool address_known) {
   LimitValue found = limit_value(part, question);
   KeyDomain own = domain_of(part.kind);
   ExplainedKeyPart out{.part = std::string(name_of(own)),
                        .kind = std::string(name_of(found.domain)),
-                       .value = std::string(found.value),
+                       .value = printable(found.value),
                        .why = found.domain == own ? std::string() : why_absent(part, question)};
   if (!part.name.empty()) out.part += ' ' + part.name;
   if (found.domain == KeyDomain::address) out.value = address_known ? to_string(question.client) : std::string();

@@ -339,6 +339,11 @@ def test_limits_by_what_stands_in(place):
     assert said["models"].startswith("api_key key_") and said["doors"].startswith("address 2001:db8::7 (its /64), route /limits, ")
 
 
+def test_values_that_no_terminal_should_see(place):
+    said = limits_of(place, "GET", "/limits", "--token", place.first.mint(org={"id": ["a\x1b[2J", "b\u00e9"]}))
+    assert said["parts"] == "user alice (no header x-team), claim org.id a?[2J,b??, 40 tokens, 40/s, costs 1"
+
+
 def test_limits_of_nobody(place):
     assert limits_of(place, "GET", "/limits/public", "--token", place.first.mint(), "--address", "192.0.2.7") == {
         "plans": "address 192.0.2.7 (no tenant), case *, 60 tokens, 1/min, costs 1",
