@@ -22,6 +22,7 @@
 #include "gateway/key_source.h"
 #include "gateway/shared.h"
 #include "gateway/worker.h"
+#include "limit/key_names.h"
 #include "limit/shared_buckets.h"
 
 namespace lotagate {
@@ -82,6 +83,7 @@ class Gateway {
   std::unique_ptr<limit::BucketTable> buckets_;
   std::unique_ptr<Shared> shared_;
   BucketKinds bucket_kinds_;
+  limit::KeyNames key_names_;
   std::unique_ptr<limit::SharedBuckets> shared_buckets_;
   std::map<std::string, std::vector<SocketAddress>> addresses_;  // by host:port, as last resolved
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 namespace lotagate {
@@ -23,6 +24,8 @@ class JsonWriter {
     key(name);
     out_ += std::to_string(value);
   }
+  // As RFC 3339, whole seconds of UTC.
+  void time(std::string_view name, WallTime value);
   void boolean(std::string_view name, bool value) {
     key(name);
     out_ += value ? "true" : "false";

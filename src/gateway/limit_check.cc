@@ -44,6 +44,7 @@ bool LimitCheck::take(const config::CompiledRouteLimit& use, const config::Compi
                   .decision = {},
                   .unsettled = limit.settles};
   MonotonicTime now = worker_.reactor().now();
+  LimitCounters& counters = worker_.limit_counters(bucket.policy.kind);
   if (bucket.shared == nullptr) {
     outcome.decision = worker_.shared().buckets.take(outcome.key, bucket.policy, now, use.cost);
   } else {
@@ -51,9 +52,13 @@ bool LimitCheck::take(const config::CompiledRouteLimit& use, const config::Compi
     auto shared = worker_.shared().shared_buckets->take(outcome.key, identity, *bucket.shared, now, use.cost);
     outcome.decision = shared.decision;
     unavailable_ = shared.unavailable;
+    if (shared.local || shared.unavailable) counters.store_away.add();
   }
-  LimitCounters& counters = worker_.limit_counters(bucket.policy.kind);
   bool allowed = outcome.decision.allowed;
+  if (worker_.heavy_keys().due()) {
+    std::string_view identity = bucket_identity(limit.key, question, arena_);
+    worker_.heavy_keys().note(outcome.key, bucket.policy.kind, identity, !allowed, now);
+  }
   if (allowed) {
     counters.allowed.add();
   } else {

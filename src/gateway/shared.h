@@ -26,6 +26,7 @@ struct LimitCounters {
   telemetry::Counter allowed;
   telemetry::Counter refused;
   telemetry::Counter would_refuse;  // under `report_only`: the request went on
+  telemetry::Counter store_away;    // of a shared limit, and decided without the store
 };
 
 struct Shared {

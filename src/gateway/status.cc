@@ -1,5 +1,4 @@
 // The pages of the admin listener.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -8,16 +7,12 @@
 #include "gateway/gateway.h"
 #include "gateway/json_writer.h"
 #include "gateway/limit_metrics.h"
+#include "gateway/limit_status.h"
 
 namespace lotagate {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-
-std::string rfc3339(WallTime time) {
-  auto whole = std::chrono::floor<seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(whole)));
-}
 
 void write_services(JsonWriter& json, const config::Snapshot& snapshot, MonotonicTime now) {
   json.begin_array("services");
@@ -166,6 +161,8 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
   if (key_source_) out.issuers = key_source_->metrics();
   if (snapshot_->directory) out.user_management = user_management_metrics(*snapshot_, changes_feed_.get());
   out.buckets = bucket_metrics(*buckets_, *snapshot_, workers_);
+  // Set before the snapshot that says so was published, and never replaced.
+  if (snapshot_->config.limit_store) out.buckets.store = store_metrics(shared_buckets_->stats());
   auto now = monotonic_now();
   for (const auto& service : snapshot_->services) {
     for (const auto& endpoint : service.endpoints) {
@@ -182,7 +179,7 @@ std::string Gateway::status_json() {
   JsonWriter json;
   json.begin_object();
   json.text("version", version_);
-  json.text("started", rfc3339(started_));
+  json.time("started", started_);
   json.text("state", draining_ ? "draining" : "running");
   json.number("workers", process.workers);
   json.number("client_connections", shared_->connections.open());
@@ -192,7 +189,7 @@ std::string Gateway::status_json() {
   json.begin_object("configuration");
   json.text("file", config_file_);
   json.text("hash", fmt::format("{:016x}", process.config_hash));
-  json.text("last_reload", rfc3339(reload_.last));
+  json.time("last_reload", reload_.last);
   json.boolean("last_reload_succeeded", reload_.succeeded);
   json.number("reloads", reload_.count);
   json.begin_array("errors");
@@ -203,11 +200,13 @@ std::string Gateway::status_json() {
   write_services(json, *snapshot_, monotonic_now());
   write_issuers(json, process.issuers, key_source_ ? key_source_->problems() : std::vector<std::string>());
   if (process.user_management) write_user_management(json, *process.user_management);
-  json.begin_object("rate_limits");
-  json.number("table_bytes", process.buckets.bytes);
-  json.number("buckets", process.buckets.occupied);
-  json.number("evictions", process.buckets.evictions);
-  json.end_object();
+  write_limit_status(json, {.snapshot = *snapshot_,
+                            .buckets = *buckets_,
+                            .workers = workers_,
+                            .names = key_names_,
+                            .metrics = process.buckets,
+                            .now = monotonic_now(),
+                            .wall_now = std::chrono::system_clock::now()});
   json.begin_object("access_log");
   json.number("lines", process.log.lines);
   json.number("dropped_lines", process.log.dropped_lines);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/hash.h"
 #include "gateway/authentication_settings.h"
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
@@ -38,7 +39,8 @@ Worker::Worker(std::uint32_t index, Shared& shared, std::unique_ptr<Backend> bac
       reactor_(*backend_),
       metrics_(shared.metrics.shard(index)),
       log_(shared.log.shard(index)),
-      limit_counters_(std::make_unique<std::array<LimitCounters, limit::BucketTable::kMaxKinds>>()) {}
+      limit_counters_(std::make_unique<std::array<LimitCounters, limit::BucketTable::kMaxKinds>>()),
+      heavy_keys_(process_hash_seed() + index) {}
 
 Worker::~Worker() = default;
 

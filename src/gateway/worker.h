@@ -18,6 +18,7 @@
 #include "gateway/ids.h"
 #include "gateway/shared.h"
 #include "gateway/sparse_warning.h"
+#include "limit/heavy_keys.h"
 #include "runtime/event.h"
 #include "runtime/reactor.h"
 #include "runtime/socket.h"
@@ -96,6 +97,7 @@ class Worker {
   void forget(Connection& connection);
   // By BucketPolicy::kind.
   LimitCounters& limit_counters(std::size_t kind) { return (*limit_counters_)[kind]; }
+  limit::HeavyKeys& heavy_keys() { return heavy_keys_; }
   // The endpoint for the next attempt: round robin, suspect ones last; `tried`, where the last attempt failed, only if
   // all others are suspect. endpoints.size() if there are none.
   std::size_t pick_index(WorkerView::Service& service, const upstream::EndpointPool* tried = nullptr);
@@ -153,6 +155,7 @@ class Worker {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::size_t open_accept_loops_ = 0;
   std::unique_ptr<std::array<LimitCounters, limit::BucketTable::kMaxKinds>> limit_counters_;
+  limit::HeavyKeys heavy_keys_;
   std::uint64_t requests_ = 0;
   std::uint64_t retries_ = 0;
   std::vector<BackgroundTask*> tasks_;

@@ -308,6 +308,39 @@ void write_limits(Exposition& to, const BucketTableMetrics& buckets) {
   to.family("rate_limit_evictions_total", "counter",
             "Buckets of a policy that were forgotten before they were full again.");
   for (const PolicyMetrics& policy : buckets.policies) to.sample({{"policy", policy.policy}}, policy.evictions);
+  if (!buckets.store) return;
+  to.family("rate_limit_store_away_total", "counter",
+            "Takes of a shared policy decided without the store: it was away, or there was no room for the key.");
+  for (const PolicyMetrics& policy : buckets.policies) {
+    if (policy.store_away) to.sample({{"policy", policy.policy}}, *policy.store_away);
+  }
+}
+
+void write_limit_store(Exposition& to, const LimitStoreMetrics& store) {
+  to.single("limit_store_connected", "gauge", "1 while the store of shared limits answers.", store.connected ? 1 : 0);
+  to.single("limit_store_gateways", "gauge", "Gateways that share the store, this one included, as last seen.",
+            store.gateways);
+  to.family("limit_store_calls_total", "counter", "Calls to the store.");
+  to.sample({{"result", "ok"}}, store.calls_ok);
+  to.sample({{"result", "failed"}}, store.calls_failed);
+  to.sample({{"result", "timed_out"}}, store.calls_timed_out);
+  to.single("limit_store_round_trips_total", "counter", "Batches of calls that were written together.",
+            store.round_trips);
+  to.single("limit_store_keys", "gauge", "Shared buckets known in this process.", store.keys);
+  to.single("limit_store_slots", "gauge", "Shared buckets there is room for.", store.slots);
+  to.single("limit_store_evictions_total", "counter", "Shared buckets forgotten here before they were full again.",
+            store.evictions);
+  to.single("limit_store_no_room_total", "counter", "Takes answered by a local bucket because there was no room.",
+            store.no_room);
+  to.single("limit_store_tokens_held", "gauge", "Tokens leased and not spent.", store.tokens_held);
+  to.single("limit_store_tokens_owed", "gauge", "Tokens spent and not yet charged to the store.", store.tokens_owed);
+  auto seconds_of = [](nanoseconds time) { return static_cast<double>(time.count()) * kSecondsPerNano; };
+  to.single("limit_store_oldest_lease_seconds", "gauge", "Age of the oldest lease.", seconds_of(store.oldest_lease));
+  if (store.since_last_success) {
+    to.single("limit_store_last_success_seconds", "gauge", "Time since the store answered; absent before it ever did.",
+              seconds_of(*store.since_last_success));
+  }
+  to.single("limit_store_lost_total", "counter", "How often the store went away.", store.lost);
 }
 
 void write_endpoints(Exposition& to, const std::vector<EndpointMetrics>& endpoints) {
@@ -339,6 +372,7 @@ void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMet
   write_identity(to, process);
   if (process.user_management) write_user_management(to, *process.user_management);
   write_limits(to, process.buckets);
+  if (process.buckets.store) write_limit_store(to, *process.buckets.store);
   write_endpoints(to, process.endpoints);
   write_log(to, process.log);
 }

@@ -58,9 +58,30 @@ struct PolicyMetrics {
   std::string policy;
   std::uint64_t allowed = 0;
   std::uint64_t refused = 0;
-  std::uint64_t would_refuse = 0;  // under `report_only`
-  std::uint64_t keys = 0;          // with a bucket in this process
-  std::uint64_t evictions = 0;     // of these, pushed out before they were full again
+  std::uint64_t would_refuse = 0;                // under `report_only`
+  std::uint64_t keys = 0;                        // with a bucket in this process
+  std::uint64_t evictions = 0;                   // of these, pushed out before they were full again
+  std::optional<std::uint64_t> store_away = {};  // shared: decided without the store
+};
+
+// Where gateways share buckets, and the leases from there.
+struct LimitStoreMetrics {
+  bool connected = false;
+  std::uint64_t gateways = 1;  // last seen, this one included
+  std::uint64_t calls_ok = 0;
+  std::uint64_t calls_failed = 0;
+  std::uint64_t calls_timed_out = 0;
+  std::uint64_t round_trips = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t evictions = 0;
+  std::uint64_t no_room = 0;
+  std::uint64_t tokens_held = 0;
+  std::uint64_t tokens_owed = 0;
+  nanoseconds oldest_lease{0};
+  std::optional<nanoseconds> since_last_success = {};  // nothing: never
+  std::uint64_t lost = 0;
+  std::string last_error = {};  // for the status page alone
 };
 
 struct BucketTableMetrics {
@@ -70,6 +91,7 @@ struct BucketTableMetrics {
   std::uint64_t insertions = 0;
   std::uint64_t evictions = 0;
   std::vector<PolicyMetrics> policies;
+  std::optional<LimitStoreMetrics> store = {};  // nothing without a `limit_store`
 };
 
 struct EndpointMetrics {
