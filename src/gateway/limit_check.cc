@@ -51,7 +51,7 @@ bool LimitCheck::take(const config::CompiledRouteLimit& use, const config::Compi
     std::string_view identity = bucket_identity(limit.key, question, arena_);
     auto shared = worker_.shared().shared_buckets->take(outcome.key, identity, *bucket.shared, now, use.cost);
     outcome.decision = shared.decision;
-    unavailable_ = shared.unavailable;
+    unavailable_ = shared.unavailable && !limit.rule.report_only;
     if (shared.local || shared.unavailable) counters.store_away.add();
   }
   bool allowed = outcome.decision.allowed;
