@@ -44,13 +44,10 @@ std::uint32_t claim_index(const std::vector<std::string>& claims, const std::str
 CompiledLimit compile_limit(const RateLimit& rule, const std::vector<std::string>& claims, const CompileHooks& hooks) {
   CompiledLimit limit{.rule = rule,
                       .quoted_name = limit::quote_policy_name(rule.name),
-                      .key = {},
+                      .key = compile_key(rule.key, claims),
                       .claim = claim_index(claims, rule.by.claim),
                       .buckets = {},
                       .settles = !rule.count.empty() || !rule.cost.field.empty()};
-  for (const LimitKeyPart& part : rule.key) {
-    limit.key.push_back({part.kind, part.name, part.from_anyone, claim_index(claims, part.name)});
-  }
   if (rule.by.kind == LimitSelector::Kind::none) {
     limit.buckets.push_back(compile_bucket(rule, {}, rule.size, hooks));
   }
@@ -66,17 +63,29 @@ CompiledLimit compile_limit(const RateLimit& rule, const std::vector<std::string
 
 }  // namespace
 
+std::vector<CompiledKeyPart> compile_key(const std::vector<LimitKeyPart>& key, const std::vector<std::string>& claims) {
+  std::vector<CompiledKeyPart> out;
+  for (const LimitKeyPart& part : key) {
+    out.push_back({part.kind, part.name, part.from_anyone, claim_index(claims, part.name)});
+  }
+  return out;
+}
+
 std::vector<std::string> limit_claims(const Config& config) {
   std::vector<std::string> claims;
   auto add = [&](const std::string& path) {
     if (std::ranges::find(claims, path) == claims.end()) claims.push_back(path);
   };
-  for (const RateLimit& rule : config.rate_limits) {
-    if (rule.by.kind == LimitSelector::Kind::claim) add(rule.by.claim);
-    for (const LimitKeyPart& part : rule.key) {
+  auto add_key = [&](const std::vector<LimitKeyPart>& key) {
+    for (const LimitKeyPart& part : key) {
       if (part.kind == LimitKeyPart::Kind::claim) add(part.name);
     }
+  };
+  for (const RateLimit& rule : config.rate_limits) {
+    if (rule.by.kind == LimitSelector::Kind::claim) add(rule.by.claim);
+    add_key(rule.key);
   }
+  for (const ConcurrencyLimit& rule : config.concurrency_limits) add_key(rule.key);
   return claims;
 }
 

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "config/snapshot.h"
 
 namespace lotagate::config {
+
+// `claims`: limit_claims() of the configuration.
+std::vector<CompiledKeyPart> compile_key(const std::vector<LimitKeyPart>& key, const std::vector<std::string>& claims);
 
 // One for each of `config.rate_limits`.
 std::vector<CompiledLimit> compile_limits(const Config& config, const CompileHooks& hooks);

@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "jose/algorithm.h"
+#include "limit/priority.h"
 #include "limit/store_failure.h"
 
 namespace lotagate::config {
@@ -183,6 +184,16 @@ struct RouteLimit {
   std::optional<std::uint32_t> cost = {};  // in place of the limit's own `cost.tokens`
 };
 
+// How many requests may be under way at once for one key.
+struct ConcurrencyLimit {
+  std::string name;
+  std::vector<LimitKeyPart> key{LimitKeyPart{}};  // at least one
+  std::uint32_t requests = 0;                     // at least 1
+  std::uint32_t queue = 0;                        // that may wait; 0: none
+  milliseconds wait = std::chrono::seconds(10);   // for at most so long
+  bool report_only = false;
+};
+
 // Redis, where gateways share buckets.
 struct LimitStore {
   struct Server {
@@ -215,6 +226,8 @@ struct Route {
   bool api_keys = false;
   bool report_only = false;  // a refusal by `require` is counted and logged, not made
   std::vector<RouteLimit> limits;
+  std::vector<std::size_t> concurrency;  // indices in Config::concurrency_limits
+  limit::Priority priority = limit::Priority::normal;
   std::optional<std::uint64_t> max_body;
   ErrorMode errors = ErrorMode::transform;
   bool forward_token = false;
@@ -250,6 +263,7 @@ struct Config {
   std::optional<UserManagement> user_management;
   std::vector<access::RolePermissions> roles;  // `authorization.roles`: what roles of tokens stand for
   std::vector<RateLimit> rate_limits;
+  std::vector<ConcurrencyLimit> concurrency_limits;
   RateLimitTable rate_limit_table;
   std::optional<LimitStore> limit_store;
   std::vector<Route> routes;

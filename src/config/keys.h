@@ -14,8 +14,9 @@ struct KeyGroup {
 };
 
 inline constexpr std::string_view kRootNames[] = {
-    "listeners",     "admin",       "workers",     "timeouts",         "limits", "services",  "authentication",
-    "authorization", "limit_store", "rate_limits", "rate_limit_table", "routes", "access_log"};
+    "listeners",      "admin",         "workers",     "timeouts",    "limits",           "services",
+    "authentication", "authorization", "limit_store", "rate_limits", "rate_limit_table", "concurrency_limits",
+    "routes",         "access_log"};
 inline constexpr std::string_view kListenerNames[] = {"address", "trusted_proxies", "connections", "tls"};
 inline constexpr std::string_view kAdminNames[] = {"address"};
 inline constexpr std::string_view kTimeoutsNames[] = {"header",      "body_progress", "body_grace", "write_progress",
@@ -45,9 +46,11 @@ inline constexpr std::string_view kLimitCostNames[] = {"field", "reserve", "most
 inline constexpr std::string_view kLimitExemptNames[] = {"addresses", "paths", "users"};
 inline constexpr std::string_view kLimitKeyNames[] = {"header", "from", "claim"};
 inline constexpr std::string_view kRateLimitTableNames[] = {"memory"};
+inline constexpr std::string_view kConcurrencyLimitNames[] = {"key", "requests", "queue", "report_only"};
+inline constexpr std::string_view kConcurrencyQueueNames[] = {"requests", "wait"};
 inline constexpr std::string_view kRouteNames[] = {
-    "name",   "path",     "host",   "methods",       "headers", "service", "public",   "require",
-    "limits", "max_body", "errors", "forward_token", "upgrade", "issuers", "api_keys", "report_only"};
+    "concurrency", "priority", "name",     "path",   "host",          "methods", "headers", "service",  "public",
+    "require",     "limits",   "max_body", "errors", "forward_token", "upgrade", "issuers", "api_keys", "report_only"};
 inline constexpr std::string_view kRouteLimitNames[] = {"name", "cost"};
 inline constexpr std::string_view kRequireNames[] = {"all", "any", "roles", "scopes", "owner_or"};
 inline constexpr std::string_view kAccessLogNames[] = {"file", "buffer"};
@@ -73,16 +76,39 @@ inline constexpr KeyGroup kLimitCaseKeys{"rate_limits.NAME.cases.VALUE.", kLimit
 inline constexpr KeyGroup kLimitCostKeys{"rate_limits.NAME.cost.", kLimitCostNames};
 inline constexpr KeyGroup kLimitExemptKeys{"rate_limits.NAME.exempt.", kLimitExemptNames};
 inline constexpr KeyGroup kRateLimitTableKeys{"rate_limit_table.", kRateLimitTableNames};
+inline constexpr KeyGroup kConcurrencyLimitKeys{"concurrency_limits.NAME.", kConcurrencyLimitNames};
+inline constexpr KeyGroup kConcurrencyQueueKeys{"concurrency_limits.NAME.queue.", kConcurrencyQueueNames};
 inline constexpr KeyGroup kRouteKeys{"routes[].", kRouteNames};
 inline constexpr KeyGroup kRouteLimitKeys{"routes[].limits[].", kRouteLimitNames};
 inline constexpr KeyGroup kRequireKeys{"routes[].require.METHOD.", kRequireNames};
 inline constexpr KeyGroup kAccessLogKeys{"access_log.", kAccessLogNames};
 
-inline constexpr KeyGroup kAllKeys[] = {
-    kRootKeys,           kListenerKeys,        kAdminKeys,          kTimeoutsKeys,   kLimitsKeys,
-    kServiceKeys,        kServiceTimeoutsKeys, kAuthenticationKeys, kApiKeysKeys,    kIssuerKeys,
-    kJwksKeys,           kAuthorizationKeys,   kUserManagementKeys, kLimitStoreKeys, kRateLimitKeys,
-    kLimitKeyKeys,       kLimitSelectorKeys,   kLimitCaseKeys,      kLimitCostKeys,  kLimitExemptKeys,
-    kRateLimitTableKeys, kRouteKeys,           kRouteLimitKeys,     kRequireKeys,    kAccessLogKeys};
+inline constexpr KeyGroup kAllKeys[] = {kRootKeys,
+                                        kListenerKeys,
+                                        kAdminKeys,
+                                        kTimeoutsKeys,
+                                        kLimitsKeys,
+                                        kServiceKeys,
+                                        kServiceTimeoutsKeys,
+                                        kAuthenticationKeys,
+                                        kApiKeysKeys,
+                                        kIssuerKeys,
+                                        kJwksKeys,
+                                        kAuthorizationKeys,
+                                        kUserManagementKeys,
+                                        kLimitStoreKeys,
+                                        kRateLimitKeys,
+                                        kLimitKeyKeys,
+                                        kLimitSelectorKeys,
+                                        kLimitCaseKeys,
+                                        kLimitCostKeys,
+                                        kLimitExemptKeys,
+                                        kRateLimitTableKeys,
+                                        kConcurrencyLimitKeys,
+                                        kConcurrencyQueueKeys,
+                                        kRouteKeys,
+                                        kRouteLimitKeys,
+                                        kRequireKeys,
+                                        kAccessLogKeys};
 
 }  // namespace lotagate::config

@@ -36,6 +36,7 @@ Config read_config(Problems& problems, const YamlNode& root, const std::filesyst
   if (store != nullptr && std::ranges::none_of(config.rate_limits, &RateLimit::shared)) {
     problems.warn(store->key_at, "`limit_store` is not used: no rate limit is `shared`");
   }
+  if (const YamlNode* node = map.find("concurrency_limits")) read_concurrency_limits(problems, *node, config);
   if (const YamlNode* node = map.require("routes")) read_routes(problems, *node, config);
   return config;
 }

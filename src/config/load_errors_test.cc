@@ -14,10 +14,10 @@ TEST_F(LoadErrors, TheGoodFileIsGood) { EXPECT_EQ(errors({}), Messages{}); }
 TEST_F(LoadErrors, Keys) {
   EXPECT_EQ(errors("listeners:", "listners:"), (Messages{"1:1 missing required key `listeners`",
                                                          "1:1 unknown key `listners`; did you mean `listeners`?"}));
-  EXPECT_EQ(
-      errors("workers: auto", "threads: 4"),
-      (Messages{"4:1 unknown key `threads`; known are listeners, admin, workers, timeouts, limits, services, "
-                "authentication, authorization, limit_store, rate_limits, rate_limit_table, routes, access_log"}));
+  EXPECT_EQ(errors("workers: auto", "threads: 4"),
+            (Messages{"4:1 unknown key `threads`; known are listeners, admin, workers, timeouts, limits, services, "
+                      "authentication, authorization, limit_store, rate_limits, rate_limit_table, concurrency_limits, "
+                      "routes, access_log"}));
   EXPECT_EQ(errors("header: 10s", "headers: 10s"), (Messages{"5:13 unknown key `headers`; did you mean `header`?"}));
   EXPECT_EQ(errors("key: user,", "kex: user,"), (Messages{"19:15 unknown key `kex`; did you mean `key`?"}));
   EXPECT_EQ(errors("public: true", "publik: true"), (Messages{"25:56 unknown key `publik`; did you mean `public`?"}));
@@ -70,10 +70,12 @@ TEST_F(LoadErrors, Types) {
   EXPECT_EQ(errors("[ per_user ]", "[ [ per_user ] ]"), (Messages{"24:15 expected a text, found a list"}));
   EXPECT_EQ(errors_of("[]"),
             (Messages{"1:1 expected a map with listeners, admin, workers, timeouts, limits, services, authentication, "
-                      "authorization, limit_store, rate_limits, rate_limit_table, routes, access_log, found a list"}));
+                      "authorization, limit_store, rate_limits, rate_limit_table, concurrency_limits, routes, "
+                      "access_log, found a list"}));
   EXPECT_EQ(errors_of("text"),
             (Messages{"1:1 expected a map with listeners, admin, workers, timeouts, limits, services, authentication, "
-                      "authorization, limit_store, rate_limits, rate_limit_table, routes, access_log, found `text`"}));
+                      "authorization, limit_store, rate_limits, rate_limit_table, concurrency_limits, routes, "
+                      "access_log, found `text`"}));
 }
 
 TEST_F(LoadErrors, TheProcess) {

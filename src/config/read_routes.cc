@@ -92,6 +92,7 @@ Route RouteReader::read(const YamlNode& node, RouteOrigin& origin) {
   read_callers(map, route);
   read_require(map, route);
   read_limits(map, route);
+  read_concurrency(map, config_.concurrency_limits, route);
   route.max_body = map.size("max_body", kBodyBytes);
   set(route.errors, map.choice("errors", kErrorModes));
   set(route.forward_token, map.boolean("forward_token"));

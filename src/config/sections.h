@@ -43,6 +43,9 @@ void read_rate_limits(Problems& problems, const YamlNode& node, Config& config);
 // Tokens of the smallest bucket that a limit can have; 0: it has none with a valid size.
 std::uint32_t smallest_bucket(const RateLimit& limit);
 void read_rate_limit_table(Problems& problems, const YamlNode& node, RateLimitTable& table);
+void read_concurrency_limits(Problems& problems, const YamlNode& node, Config& config);
+// A route's `concurrency` and `priority`; `limits`: what it may name.
+void read_concurrency(MapReader& map, const std::vector<ConcurrencyLimit>& limits, Route& route);
 
 // `folder`: of the configuration file; files named in it are read now. `authorization` is read before
 // `authentication`, whose issuers may rely on the User Management Service.

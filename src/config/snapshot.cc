@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/host_port.h"
+#include "config/compile_concurrency.h"
 #include "config/compile_limits.h"
 #include "http/field.h"
 
@@ -92,7 +93,12 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
   for (const Service& service : config.services) services.push_back(compile_service(service, hooks));
   std::vector<CompiledLimit> limits = compile_limits(config, hooks);
   std::vector<CompiledRoute> routes;
-  for (const Route& route : config.routes) routes.push_back(compile_route(route, config, limits, hooks));
+  std::vector<CompiledConcurrency> concurrency = compile_concurrency(config, hooks);
+  for (const Route& route : config.routes) {
+    CompiledRoute& compiled = routes.emplace_back(compile_route(route, config, limits, hooks));
+    compiled.concurrency = compile_route_concurrency(route, concurrency);
+    compiled.priority = route.priority;
+  }
 
   CompiledService user_management;
   if (config.user_management) {
@@ -107,6 +113,7 @@ std::shared_ptr<const Snapshot> compile(Config config, const CompileHooks& hooks
                                                    .table = std::move(table),
                                                    .services = std::move(services),
                                                    .limits = std::move(limits),
+                                                   .concurrency = std::move(concurrency),
                                                    .routes = std::move(routes),
                                                    .user_management = std::move(user_management),
                                                    .directory = std::move(directories.users),

@@ -11,6 +11,7 @@
 #include "access/role_directory.h"
 #include "config/config.h"
 #include "limit/bucket.h"
+#include "limit/concurrency.h"
 #include "limit/shared_policy.h"
 #include "route/route_table.h"
 #include "upstream/endpoint_health.h"
@@ -60,6 +61,14 @@ struct CompiledRouteLimit {
   std::uint32_t cost;
 };
 
+struct CompiledConcurrency {
+  ConcurrencyLimit rule;
+  std::vector<CompiledKeyPart> key;
+  std::uint64_t seed;
+  bool is_shared;                   // the key says nothing of the caller: the places are everybody's
+  limit::ConcurrencyLimit* places;  // the same for the same name, as long as the process; null without the hook
+};
+
 struct CompiledRoute {
   std::string name;
   std::size_t service;
@@ -70,6 +79,9 @@ struct CompiledRoute {
   bool report_only;
   std::vector<CompiledRouteLimit> limits;  // those before authentication first
   std::size_t early_limits;                // how many those are
+  // In the order in which every request takes places, so that no two wait for each other.
+  std::vector<const CompiledConcurrency*> concurrency = {};
+  limit::Priority priority = limit::Priority::normal;
   std::uint64_t max_body;
   ErrorMode errors;
   bool forward_token;
@@ -82,9 +94,10 @@ struct Snapshot {
   bool has_own_key_header;  // API keys come in a field that has no name of its own in http/field.h
   route::RouteTable table;
   std::vector<CompiledService> services;
-  std::vector<CompiledLimit> limits;  // never moved: routes point there
-  std::vector<CompiledRoute> routes;  // same order as config.routes and the table's specs
-  CompiledService user_management;    // its one endpoint, when configured
+  std::vector<CompiledLimit> limits;             // never moved: routes point there
+  std::vector<CompiledConcurrency> concurrency;  // likewise
+  std::vector<CompiledRoute> routes;             // same order as config.routes and the table's specs
+  CompiledService user_management;               // its one endpoint, when configured
   // Null without user_management; they survive reloads.
   std::shared_ptr<access::RoleDirectory> directory;      // by subject
   std::shared_ptr<access::RoleDirectory> key_directory;  // by digest of API keys
@@ -100,6 +113,8 @@ struct CompileHooks {
   std::function<std::uint16_t(const std::string& policy, const std::string& value)> bucket_kind;
   // Lives as long as the process; null where nothing is shared. May be empty: then nothing is.
   std::function<const limit::SharedPolicy*(const limit::SharedPolicy&)> shared_policy;
+  // Where the places of a concurrency limit are counted; the same after a reload. May be empty.
+  std::function<limit::ConcurrencyLimit*(const std::string& name)> concurrency_limit;
   std::function<std::shared_ptr<upstream::EndpointHealth>(const SocketAddress&)> health;
 };
 

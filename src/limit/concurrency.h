@@ -18,6 +18,10 @@ namespace lotagate::limit {
 // a reload only changes its numbers.
 class ConcurrencyLimit {
  public:
+  // `number`: what its decisions are counted under.
+  explicit ConcurrencyLimit(std::uint32_t number = 0) : number_(number) {}
+
+  std::uint32_t number() const noexcept { return number_; }
   // `requests` at once for each key, at least 1; `queue` more may wait, or none. Any thread; PlaceTable::regrant() lets
   // those in that the new numbers have room for.
   void set(std::uint32_t requests, std::uint32_t queue) noexcept {
@@ -30,6 +34,7 @@ class ConcurrencyLimit {
 
  private:
   friend class PlaceTable;
+  const std::uint32_t number_;
   std::atomic<std::uint64_t> numbers_{1ull << 32};  // one word, so that nobody sees half of a change
   // What a key that comes back knows of the last one: how long places are held. A hint; races lose an update.
   std::atomic<std::int64_t> held_ns_{0};

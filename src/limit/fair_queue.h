@@ -9,10 +9,9 @@
 #include <unordered_map>
 #include <utility>
 
-namespace lotagate::limit {
+#include "limit/priority.h"
 
-enum class Priority : std::uint8_t { high, normal, low };
-inline constexpr std::size_t kPriorityCount = 3;
+namespace lotagate::limit {
 
 // A request in a FairQueue, which links it and does not own it: it must not go before it has left.
 class QueuedRequest {
