@@ -20,6 +20,7 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kTable{{
     {"expectation_failed", 417, false, "The Expect field asks for something other than 100-continue."},
     {"headers_too_large", 431, false, "The request header section is too large."},
     {"rate_limited", 429, true, "Too many requests; try again later."},
+    {"concurrency_limited", 429, true, "Too many requests are under way; try again when some have ended."},
     {"not_implemented", 501, false, "The request uses a feature that is not supported."},
     {"version_not_supported", 505, false, "This HTTP version is not supported."},
     {"loop_detected", 508, false, "The request has passed this gateway before."},

@@ -22,6 +22,7 @@ enum class ErrorCode : std::uint8_t {
   expectation_failed,
   headers_too_large,
   rate_limited,
+  concurrency_limited,
   not_implemented,
   version_not_supported,
   loop_detected,

@@ -114,7 +114,7 @@ struct CompileHooks {
   // Lives as long as the process; null where nothing is shared. May be empty: then nothing is.
   std::function<const limit::SharedPolicy*(const limit::SharedPolicy&)> shared_policy;
   // Where the places of a concurrency limit are counted; the same after a reload. May be empty.
-  std::function<limit::ConcurrencyLimit*(const std::string& name)> concurrency_limit;
+  std::function<limit::ConcurrencyLimit*(const std::string& name)> concurrency_limit = {};
   std::function<std::shared_ptr<upstream::EndpointHealth>(const SocketAddress&)> health;
 };
 

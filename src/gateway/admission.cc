@@ -92,17 +92,37 @@ Result<void> Exchange::match_route() {
   return check_length(request_framing_, route_->max_body);
 }
 
+LimitQuestion Exchange::limit_question() const {
+  return {.snapshot = *view_->snapshot,
+          .route = *route_,
+          .fields = request_.fields,
+          .path = target_.path,
+          .client = client_ip_,
+          .peer_trusted = peer_trusted_,
+          .caller = access_.limit_caller()};
+}
+
 // R05: what needs no caller stands before authentication, and costs less.
 Result<void> Exchange::apply_limits(config::LimitStage stage) {
   if (route_->limits.empty()) return {};
-  LimitQuestion question{.snapshot = *view_->snapshot,
-                         .route = *route_,
-                         .fields = request_.fields,
-                         .path = target_.path,
-                         .client = client_ip_,
-                         .peer_trusted = peer_trusted_,
-                         .caller = access_.limit_caller()};
-  return limits_.apply(question, stage);
+  return limits_.apply(limit_question(), stage);
+}
+
+// The last step before the request is forwarded: nobody holds a place, or waits for one, who would be refused anyway.
+Task<Result<void>> Exchange::take_places() {
+  LimitQuestion question = limit_question();
+  auto decision = places_.take(question);
+  if (!decision) {
+    client().set_hangup_listener(this);
+    if (client().cancelled()) {
+      decision = std::unexpected(client().cancel_error());
+    } else {
+      decision = co_await places_.wait(question);
+    }
+    client().set_hangup_listener(nullptr);
+  }
+  if (!*decision) limits_.give_back();
+  co_return *decision;
 }
 
 AccessQuestion Exchange::access_question() const {

@@ -80,10 +80,13 @@ void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
     case ErrorCode::rate_limited:
       out.field("Retry-After", limit::write_retry_after(text, limits_.retry_after().value_or(seconds(1))));
       break;
+    case ErrorCode::concurrency_limited:
+    case ErrorCode::overloaded:
+      out.field("Retry-After", limit::write_retry_after(text, places_.retry_after().value_or(kUnavailableRetryAfter)));
+      break;
     case ErrorCode::keys_unavailable:
     case ErrorCode::authorization_unavailable:
     case ErrorCode::limits_unavailable:
-    case ErrorCode::overloaded:
     case ErrorCode::draining: out.field("Retry-After", limit::write_retry_after(text, kUnavailableRetryAfter)); break;
     default: break;
   }
@@ -107,6 +110,7 @@ Task<bool> Exchange::answer_error(const Error& error) {
   keep_alive_ = keep_alive_ && drain_request_body();
   http::ProblemContext context{
       .instance = instance_, .request_id = request_id_, .service = {}, .violated_policy = limits_.violated()};
+  if (!places_.violated().empty()) context.violated_policy = places_.violated();
   if (error.origin == Origin::upstream && route_ != nullptr) {
     context.service = view_->snapshot->services[route_->service].name;
   }

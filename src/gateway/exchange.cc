@@ -18,6 +18,7 @@ Exchange::Exchange(Worker& worker)
       request_body_(worker.reactor(), Side::downstream),
       access_(worker, arena_),
       limits_(worker, arena_),
+      places_(worker, arena_),
       response_body_(worker.reactor(), Side::upstream) {}
 
 Exchange::~Exchange() = default;
@@ -31,6 +32,7 @@ Task<bool> Exchange::run(Connection& connection, std::string_view head, std::str
   } else if (outcome) {
     if (awaits_access_) outcome = co_await await_access();
     if (outcome) outcome = apply_limits(config::LimitStage::after_authentication);
+    if (outcome && !route_->concurrency.empty()) outcome = co_await take_places();
     if (outcome) outcome = co_await forward();
   }
   bool keep = keep_alive_;
@@ -104,6 +106,7 @@ void Exchange::begin(Connection& connection) {
   access_.reset();
   path_subject_ = {};
   limits_.reset();
+  places_.reset();
   endpoint_ = {};
   upload_ = Upload::none;
   response_.status = 0;
@@ -125,6 +128,7 @@ void Exchange::begin(Connection& connection) {
 void Exchange::finish(bool keep) {
   if (limits_.awaits_trailers()) settle_limits_late();
   record();
+  places_.release();
   if (keep) connection_->carry_over(request_body_.leftover());
   request_body_.release();
   response_body_.release();
@@ -193,6 +197,7 @@ void Exchange::record() {
   record.bytes_in = request_body_.octets() + tunnel_bytes_in_;
   record.bytes_out = body_bytes_out_;
   record.duration = (ended_ ? *ended_ : worker_.reactor().backend().now()) - started_;
+  record.queue_duration = places_.waited();
   record.upstream_duration = upstream_duration_;
   record.attempts = attempts_;
   record.end = end_of();
@@ -212,6 +217,7 @@ void Exchange::record() {
 
 void Exchange::cut(const Error& error) {
   if (access_wait_ != nullptr) access_wait_->cut(error);
+  places_.cut(error);
   if (upstream_) upstream_->socket.cancel(error);
 }
 
@@ -224,6 +230,7 @@ void Exchange::on_hangup(bool reset) {
   }
   Error gone{.code = ErrorCode::client_closed, .origin = Origin::downstream, .reason = "client gone"};
   client().cancel(gone);
+  places_.cut(gone);
   if (upstream_) upstream_->socket.cancel(gone);
 }
 

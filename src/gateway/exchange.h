@@ -16,6 +16,7 @@
 #include "config/snapshot.h"
 #include "gateway/access_check.h"
 #include "gateway/body.h"
+#include "gateway/concurrency_check.h"
 #include "gateway/limit_check.h"
 #include "gateway/request_checks.h"
 #include "gateway/tunnel.h"
@@ -82,7 +83,9 @@ class Exchange final : public HangupListener {
   void identify_client();
   IpAddress forwarded_client(const std::vector<Network>& trusted) const;
   Result<void> match_route();
+  LimitQuestion limit_question() const;
   Result<void> apply_limits(config::LimitStage stage);
+  Task<Result<void>> take_places();
   AccessQuestion access_question() const;
   Task<Result<void>> await_access();
 
@@ -174,6 +177,7 @@ class Exchange final : public HangupListener {
   LookupWait* access_wait_ = nullptr;  // while one is under way
   std::string_view path_subject_;      // what stands for {subject} in the path
   LimitCheck limits_;
+  ConcurrencyCheck places_;
 
   // The upstream
   upstream::EndpointPool* pool_ = nullptr;

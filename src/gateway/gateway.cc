@@ -186,6 +186,7 @@ config::CompileHooks Gateway::hooks() {
           .shared_policy = [this](const limit::SharedPolicy& policy) -> const limit::SharedPolicy* {
             return shared_buckets_ ? &shared_buckets_->policy(policy) : nullptr;
           },
+          .concurrency_limit = [this](const std::string& name) { return &concurrency_limits_.named(name); },
           .health =
               [this](const SocketAddress& address) {
                 auto& health = health_[address];
@@ -195,7 +196,10 @@ config::CompileHooks Gateway::hooks() {
 }
 
 std::shared_ptr<const config::Snapshot> Gateway::compile(config::Config config) {
-  return config::compile(std::move(config), hooks(), snapshot_.get());
+  auto compiled = config::compile(std::move(config), hooks(), snapshot_.get());
+  MonotonicTime now(std::chrono::steady_clock::now());
+  ConcurrencyLimits::adopt(*compiled, shared_->places, now);
+  return compiled;
 }
 
 // On return the keys that could be had at once are in keys_. Workers get them with the snapshot they belong to.

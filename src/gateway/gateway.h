@@ -19,6 +19,7 @@
 #include "gateway/admin.h"
 #include "gateway/bucket_kinds.h"
 #include "gateway/changes_feed.h"
+#include "gateway/concurrency_limits.h"
 #include "gateway/key_source.h"
 #include "gateway/shared.h"
 #include "gateway/worker.h"
@@ -84,6 +85,7 @@ class Gateway {
   std::unique_ptr<Shared> shared_;
   BucketKinds bucket_kinds_;
   limit::KeyNames key_names_;
+  ConcurrencyLimits concurrency_limits_;
   std::unique_ptr<limit::SharedBuckets> shared_buckets_;
   std::map<std::string, std::vector<SocketAddress>> addresses_;  // by host:port, as last resolved
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;

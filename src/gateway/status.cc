@@ -123,6 +123,26 @@ void write_user_management(JsonWriter& json, const telemetry::UserManagementMetr
   json.end_object();
 }
 
+void write_concurrency(JsonWriter& json, const std::vector<telemetry::ConcurrencyMetrics>& limits,
+                       const config::Snapshot& snapshot) {
+  json.begin_array("concurrency_limits");
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const config::ConcurrencyLimit& rule = snapshot.concurrency[i].rule;
+    json.begin_object();
+    json.text("name", limits[i].limit);
+    json.number("requests", rule.requests);
+    json.number("queue", rule.queue);
+    json.boolean("report_only", rule.report_only);
+    json.number("in_flight", static_cast<std::uint64_t>(limits[i].in_flight));
+    json.number("waiting", static_cast<std::uint64_t>(limits[i].waiting));
+    json.number("admitted", limits[i].admitted);
+    json.number("refused", limits[i].full + limits[i].too_late);
+    json.number("would_refuse", limits[i].would_refuse);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 MonotonicTime monotonic_now() { return MonotonicTime(std::chrono::steady_clock::now()); }
 
 }  // namespace
@@ -163,6 +183,7 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
   out.buckets = bucket_metrics(*buckets_, *snapshot_, workers_);
   // Set before the snapshot that says so was published, and never replaced.
   if (snapshot_->config.limit_store) out.buckets.store = store_metrics(shared_buckets_->stats());
+  out.concurrency = concurrency_metrics(*snapshot_, workers_);
   auto now = monotonic_now();
   for (const auto& service : snapshot_->services) {
     for (const auto& endpoint : service.endpoints) {
@@ -207,6 +228,7 @@ std::string Gateway::status_json() {
                             .metrics = process.buckets,
                             .now = monotonic_now(),
                             .wall_now = std::chrono::system_clock::now()});
+  write_concurrency(json, process.concurrency, *snapshot_);
   json.begin_object("access_log");
   json.number("lines", process.log.lines);
   json.number("dropped_lines", process.log.dropped_lines);

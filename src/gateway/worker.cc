@@ -40,7 +40,8 @@ Worker::Worker(std::uint32_t index, Shared& shared, std::unique_ptr<Backend> bac
       metrics_(shared.metrics.shard(index)),
       log_(shared.log.shard(index)),
       limit_counters_(std::make_unique<std::array<LimitCounters, limit::BucketTable::kMaxKinds>>()),
-      heavy_keys_(process_hash_seed() + index) {}
+      heavy_keys_(process_hash_seed() + index),
+      concurrency_counters_(std::make_unique<std::array<ConcurrencyCounters, kMaxConcurrencySlots>>()) {}
 
 Worker::~Worker() = default;
 

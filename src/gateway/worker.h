@@ -98,6 +98,8 @@ class Worker {
   // By BucketPolicy::kind.
   LimitCounters& limit_counters(std::size_t kind) { return (*limit_counters_)[kind]; }
   limit::HeavyKeys& heavy_keys() { return heavy_keys_; }
+  // By limit::ConcurrencyLimit::number().
+  ConcurrencyCounters& concurrency_counters(std::uint32_t number) { return (*concurrency_counters_)[number]; }
   // The endpoint for the next attempt: round robin, suspect ones last; `tried`, where the last attempt failed, only if
   // all others are suspect. endpoints.size() if there are none.
   std::size_t pick_index(WorkerView::Service& service, const upstream::EndpointPool* tried = nullptr);
@@ -156,6 +158,7 @@ class Worker {
   std::size_t open_accept_loops_ = 0;
   std::unique_ptr<std::array<LimitCounters, limit::BucketTable::kMaxKinds>> limit_counters_;
   limit::HeavyKeys heavy_keys_;
+  std::unique_ptr<std::array<ConcurrencyCounters, kMaxConcurrencySlots>> concurrency_counters_;
   std::uint64_t requests_ = 0;
   std::uint64_t retries_ = 0;
   std::vector<BackgroundTask*> tasks_;

@@ -54,7 +54,9 @@ void MetricsShard::record(const RequestRecord& record) noexcept {
   route->request.record(record.duration);
   if (record.attempts > 0) route->upstream.record(record.upstream_duration);
   if (record.end == RequestEnd::complete || record.end == RequestEnd::refused) {
-    route->overhead.record(record.attempts > 0 ? record.duration - record.upstream_duration : record.duration);
+    nanoseconds elsewhere = record.queue_duration.value_or(nanoseconds(0));
+    if (record.attempts > 0) elsewhere += record.upstream_duration;
+    route->overhead.record(record.duration - elsewhere);
   }
 }
 

@@ -69,6 +69,17 @@ class Histogram {
   Counter sum_ns_;
 };
 
+// Histograms of several workers added up.
+struct HistogramSum {
+  std::array<std::uint64_t, kHistogramBounds.size() + 1> buckets{};
+  std::uint64_t sum_ns = 0;
+
+  void add(const Histogram& histogram) {
+    for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += histogram.bucket(i);
+    sum_ns += histogram.sum_ns();
+  }
+};
+
 // Per route and worker.
 struct RouteHistograms {
   std::array<Counter, kPolicyOutcomeCount> policy;  // by PolicyOutcome; none is not counted

@@ -10,69 +10,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "telemetry/exposition.h"
 
 namespace lotagate::telemetry {
 namespace {
-
-struct Label {
-  std::string_view name;
-  std::string_view value;
-};
-using Labels = std::initializer_list<Label>;
-
-constexpr double kSecondsPerNano = 1e-9;
-
-// Writes families one after another.
-class Exposition {
- public:
-  explicit Exposition(std::string& out) : out_(out) {}
-
-  // `type`: counter, gauge or histogram. `name` without the common prefix.
-  void family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    fmt::format_to(std::back_inserter(out_), "# HELP lotagate_{} {}\n# TYPE lotagate_{} {}\n", name, help, name, type);
-  }
-
-  template <typename Number>
-  void sample(Labels labels, Number value, std::string_view suffix = {}) {
-    out_ += "lotagate_";
-    out_ += name_;
-    out_ += suffix;
-    char separator = '{';
-    for (const Label& label : labels) {
-      out_ += separator;
-      separator = ',';
-      out_ += label.name;
-      out_ += "=\"";
-      escaped(label.value);
-      out_ += '"';
-    }
-    if (labels.size() > 0) out_ += '}';
-    fmt::format_to(std::back_inserter(out_), " {}\n", value);
-  }
-
-  // A family of one sample.
-  template <typename Number>
-  void single(std::string_view name, std::string_view type, std::string_view help, Number value) {
-    family(name, type, help);
-    sample({}, value);
-  }
-
- private:
-  void escaped(std::string_view value) {
-    for (char c : value) {
-      if (c == '\n') {
-        out_ += "\\n";
-        continue;
-      }
-      if (c == '\\' || c == '"') out_ += '\\';
-      out_ += c;
-    }
-  }
-
-  std::string& out_;
-  std::string_view name_;
-};
 
 double seconds_since_epoch(WallTime time) {
   return static_cast<double>(time.time_since_epoch().count()) * kSecondsPerNano;
@@ -103,30 +44,6 @@ void write_requests(Exposition& to, const Metrics& metrics, const std::vector<Ro
             overflow);
 }
 
-struct HistogramSum {
-  std::array<std::uint64_t, kHistogramBounds.size() + 1> buckets{};
-  std::uint64_t sum_ns = 0;
-
-  void add(const Histogram& histogram) {
-    for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += histogram.bucket(i);
-    sum_ns += histogram.sum_ns();
-  }
-};
-
-void write_histogram(Exposition& to, const RouteLabels& labels, const HistogramSum& histogram) {
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
-    count += histogram.buckets[i];
-    const std::string bound = i < kHistogramBounds.size()
-                                  ? fmt::format("{}", static_cast<double>(kHistogramBounds[i].count()) / 1e9)
-                                  : "+Inf";
-    to.sample({{"route", labels.route}, {"service", labels.service}, {"le", bound}}, count, "_bucket");
-  }
-  to.sample({{"route", labels.route}, {"service", labels.service}},
-            static_cast<double>(histogram.sum_ns) * kSecondsPerNano, "_sum");
-  to.sample({{"route", labels.route}, {"service", labels.service}}, count, "_count");
-}
-
 void write_histograms(Exposition& to, const Metrics& metrics, const std::vector<RouteLabels>& routes) {
   struct Family {
     std::string_view name;
@@ -146,7 +63,7 @@ void write_histograms(Exposition& to, const Metrics& metrics, const std::vector<
         const RouteHistograms* histograms = shard->histograms(slot);
         if (histograms != nullptr) sum.add(histograms->*family.histogram);
       }
-      write_histogram(to, routes[slot], sum);
+      to.histogram({{"route", routes[slot].route}, {"service", routes[slot].service}}, sum);
     }
   }
 }
@@ -373,6 +290,7 @@ void write_prometheus(std::string& out, const Metrics& metrics, const ProcessMet
   if (process.user_management) write_user_management(to, *process.user_management);
   write_limits(to, process.buckets);
   if (process.buckets.store) write_limit_store(to, *process.buckets.store);
+  write_concurrency(to, process.concurrency);
   write_endpoints(to, process.endpoints);
   write_log(to, process.log);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "telemetry/access_log.h"
+#include "telemetry/concurrency_metrics.h"
 #include "telemetry/metrics.h"
 
 namespace lotagate::telemetry {
@@ -113,6 +114,7 @@ struct ProcessMetrics {
   std::vector<IssuerMetrics> issuers;
   std::optional<UserManagementMetrics> user_management;  // nothing without it
   BucketTableMetrics buckets;
+  std::vector<ConcurrencyMetrics> concurrency;
   std::vector<EndpointMetrics> endpoints;
   AccessLogStats log;
 };

@@ -120,7 +120,9 @@ class Scene:
             "training": configs.service(backend(_silent).url, first_byte="300ms"),
             "legacy": backend(_garbage).url,
         }
+        self.inference = backend(_silent)
         routes = [{"path": f"/{name}", "service": name, "public": True} for name in services if name != "catalogue"] + [
+            {"path": "/infer", "service": "inference", "public": True, "concurrency": ["per_user"]},
             {"path": "/models", "service": "catalogue", "public": True, "methods": ["GET", "HEAD"]},
             {"path": "/upload", "service": "catalogue", "public": True, "max_body": "1KiB"},
             {"path": "/search", "service": "catalogue", "public": True, "limits": ["per_address"]},
@@ -129,7 +131,9 @@ class Scene:
         config = configs.base(
             services, routes, authentication=configs.authentication(issuer, issuer.write_jwks(directory)),
             authorization={"user_management": self.ums.write_token(directory)},
-            rate_limits={"per_address": {"key": "address", "tokens": 1, "refill": "1/m"}})
+            rate_limits={"per_address": {"key": "address", "tokens": 1, "refill": "1/m"}},
+            concurrency_limits={"per_user": {"key": "user", "requests": 1}})
+        config["services"]["inference"] = {"endpoints": [self.inference.url]}
         self.gateway = start(configs.with_timeouts(config, header="1s"))
         self.ums.wait_feed()
 
@@ -147,6 +151,12 @@ class Scene:
     def limited(self):
         self.gateway.get("/search")
         return self.gateway.get("/search")
+
+    def busy(self):
+        with self.gateway.client() as client:
+            client.send(http1.request_text("GET", "/infer"))
+            self.inference.wait_requests(1)
+            return self.gateway.get("/infer")
 
     def looped(self):
         seen = len(self.catalogue.requests)
@@ -179,6 +189,7 @@ PROVOCATIONS = {
     "expectation_failed": lambda s: s.request("GET", "/models", [("Expect", "200-ok")]),
     "headers_too_large": lambda s: s.request("GET", "/models", [("X-Large", "x" * 100_000)]),
     "rate_limited": Scene.limited,
+    "concurrency_limited": Scene.busy,
     "not_implemented": lambda s: s.request("TRACE", "/models"),
     "version_not_supported": lambda s: s.raw(b"GET /models HTTP/2.0\r\nHost: api.example\r\n\r\n"),
     "loop_detected": Scene.looped,

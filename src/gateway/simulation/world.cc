@@ -127,13 +127,16 @@ std::shared_ptr<const config::Snapshot> World::compile(config::Config config, co
       .bucket_kind = [this](const std::string& policy,
                             const std::string& value) { return bucket_kinds_.number(policy, value); },
       .shared_policy = {},
+      .concurrency_limit = [this](const std::string& name) { return &concurrency_limits_.named(name); },
       .health =
           [this](const SocketAddress& address) {
             auto& health = health_[address];
             if (!health) health = std::make_shared<upstream::EndpointHealth>();
             return health;
           }};
-  return config::compile(std::move(config), hooks, previous);
+  auto compiled = config::compile(std::move(config), hooks, previous);
+  ConcurrencyLimits::adopt(*compiled, shared_.places, network_.now());
+  return compiled;
 }
 
 std::shared_ptr<const access::KeyRing> World::ring(bool first, bool second) {

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/snapshot.h"
 #include "gateway/bucket_kinds.h"
+#include "gateway/concurrency_limits.h"
 #include "gateway/simulation/client.h"
 #include "gateway/simulation/ledger.h"
 #include "gateway/simulation/server.h"
@@ -112,6 +113,7 @@ class World {
   std::uint64_t key_version_ = 1;
   MonotonicTime started_at_ = network_.now();
   BucketKinds bucket_kinds_;
+  ConcurrencyLimits concurrency_limits_;
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
   std::shared_ptr<const config::Snapshot> snapshot_;
   std::shared_ptr<const access::KeyRing> keys_;

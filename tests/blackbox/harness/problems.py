@@ -6,7 +6,8 @@ CODES = {
     "invalid_token": (401, False), "expired_token": (401, False), "forbidden": (403, False),
     "route_not_found": (404, False), "method_not_allowed": (405, False), "request_timeout": (408, True),
     "body_too_large": (413, False), "uri_too_long": (414, False), "expectation_failed": (417, False),
-    "headers_too_large": (431, False), "rate_limited": (429, True), "not_implemented": (501, False),
+    "headers_too_large": (431, False), "rate_limited": (429, True), "concurrency_limited": (429, True),
+    "not_implemented": (501, False),
     "version_not_supported": (505, False), "loop_detected": (508, False), "keys_unavailable": (503, True),
     "authorization_unavailable": (503, True), "limits_unavailable": (503, True),
     "upstream_unreachable": (502, True), "upstream_reset": (502, True),
@@ -55,5 +56,5 @@ def _check_fields(response, code):
         assert ('error="invalid_token"' in challenge) == (code != "missing_token"), challenge
     if code == "method_not_allowed":
         assert response.get("Allow")
-    if code in ("rate_limited", "keys_unavailable", "authorization_unavailable", "limits_unavailable", "overloaded"):
+    if code in ("rate_limited", "concurrency_limited", "keys_unavailable", "authorization_unavailable", "limits_unavailable", "overloaded"):
         assert int(response.get("Retry-After")) >= 1
