@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "config/load.h"
 #include "config/snapshot.h"
 #include "config/units.h"
+#include "config/values.h"
 #include "config/yaml.h"
 
 namespace lotagate::config {
@@ -95,9 +97,72 @@ void check_routes(const Snapshot& snapshot) {
   }
 }
 
+void check_size(const BucketSize& size, const RateLimit& limit) {
+  LG_CHECK(size.tokens > 0 && size.refill_per_second > 0, "a bucket without tokens");
+  LG_CHECK(limit.cost.tokens > 0 && limit.cost.tokens <= size.tokens, "a cost that no request can pay");
+  auto again = parse_rate(rate_to_text(size.refill_per_second));
+  double most = 1e-6 * size.refill_per_second + 1e-6 / 86400;
+  LG_CHECK(again && std::abs(*again - size.refill_per_second) <= most, "a rate written anew is another");
+}
+
+bool needs_caller(const RateLimit& limit) {
+  auto of_caller = [](const LimitKeyPart& part) {
+    return part.kind == LimitKeyPart::Kind::user || part.kind == LimitKeyPart::Kind::tenant ||
+           part.kind == LimitKeyPart::Kind::api_key || part.kind == LimitKeyPart::Kind::claim;
+  };
+  return std::ranges::any_of(limit.key, of_caller) || limit.by.kind != LimitSelector::Kind::none ||
+         !limit.exempt.users.empty();
+}
+
+void check_limit(const RateLimit& limit, const Config& config) {
+  LG_CHECK(!limit.key.empty() && limit.key.size() <= 8, "no key, or too much of one");
+  for (std::size_t i = 0; i < limit.key.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) LG_CHECK(!(limit.key[i] == limit.key[j]), "a part twice");
+  }
+  bool has_cases = limit.by.kind != LimitSelector::Kind::none;
+  LG_CHECK(has_cases == !limit.cases.empty(), "cases without a choice, or the other way round");
+  LG_CHECK(!has_cases || limit.cases.back().value == "*", "nothing for everybody else");
+  if (!has_cases) check_size(limit.size, limit);
+  for (const LimitCase& one : limit.cases) {
+    if (one.size) check_size(*one.size, limit);
+  }
+  bool early = limit.stage == LimitStage::before_authentication;
+  LG_CHECK(!early || !needs_caller(limit), "a limit before anybody is known");
+  LG_CHECK(!limit.shared || config.limit_store, "shared nowhere");
+  LG_CHECK(limit.cost.field.empty() || limit.cost.most >= limit.cost.tokens, "a reserve above the most");
+  LG_CHECK(std::ranges::is_sorted(limit.count) && (limit.count.empty() || limit.cost.field.empty()), "statuses");
+}
+
+void check_limits(const Config& config) {
+  for (const RateLimit& limit : config.rate_limits) check_limit(limit, config);
+  for (const Route& route : config.routes) {
+    for (const RouteLimit& use : route.limits) {
+      LG_CHECK(use.limit < config.rate_limits.size(), "a route with a limit that is none");
+      const RateLimit& limit = config.rate_limits[use.limit];
+      std::uint32_t cost = use.cost.value_or(limit.cost.tokens);
+      LG_CHECK(cost > 0 && (limit.size.tokens == 0 || cost <= limit.size.tokens), "a cost that no request can pay");
+    }
+  }
+  if (!config.limit_store) return;
+  const LimitStore& store = *config.limit_store;
+  LG_CHECK(!store.servers.empty() && !store.prefix.empty(), "a store without a place");
+  LG_CHECK(store.user.empty() || !store.password.empty(), "a user without a password");
+}
+
+void check_warnings(const Config& config, std::string_view text) {
+  std::pair<int, int> last{0, 0};
+  for (const Warning& warning : config.warnings) {
+    std::pair at(warning.line, warning.column);
+    LG_CHECK(at >= last && static_cast<std::size_t>(warning.line) <= line_count(text) + 1, "a warning out of place");
+    for (char c : warning.message) LG_CHECK(c >= 0x20 && c < 0x7F, "a warning that is not one printable line");
+    last = at;
+  }
+}
+
 void check_config(const Config& config) {
   LG_CHECK(!config.listeners.empty() && !config.services.empty() && !config.routes.empty(), "half a configuration");
   LG_CHECK(config.limits.target <= config.limits.head && config.limits.token <= config.limits.head, "limits");
+  check_limits(config);
   auto snapshot = compile_alone(config);
   check_routes(*snapshot);
   LG_CHECK(same_authentication(config, snapshot->config), "it differs from itself");
@@ -152,7 +217,8 @@ void check_yaml(std::string_view text) {
 void check_units(std::string_view text) {
   if (auto duration = parse_duration(text)) LG_CHECK(parse_duration(to_text(*duration)) == duration, "a duration");
   if (auto size = parse_size(text)) LG_CHECK(parse_size(size_to_text(*size)) == size, "a size");
-  if (auto rate = parse_rate(text)) LG_CHECK(*rate >= 0 && *rate < 1e300, "a rate");
+  if (auto rate = parse_rate(text)) LG_CHECK(*rate >= 0 && *rate < 1e300 && parse_rate(rate_to_text(*rate)), "a rate");
+  if (auto url = parse_redis_url(text)) LG_CHECK(!url->server.host.empty() && url->server.port != 0, "a store's place");
 }
 
 void check(std::string_view text) {
@@ -162,6 +228,7 @@ void check(std::string_view text) {
   auto config = load_config_text(text, folder.file());
   if (config) {
     check_config(*config);
+    check_warnings(*config, text);
   } else {
     check_errors(config.error(), text);
   }
