@@ -94,6 +94,18 @@ TEST_F(LimitErrors, HeadersThatClientsCanForge) {
             Messages{"21:30 on listener 127.0.0.1:8080 and 1 more" + nobody});
 }
 
+TEST_F(LimitErrors, TrustInEverybody) {
+  auto trust = [this](std::string_view networks) {
+    std::string listener = "127.0.0.1:8080\n    trusted_proxies: " + std::string(networks) + "\n";
+    return warnings({{"127.0.0.1:8080\n", listener}});
+  };
+  const Messages everybody{
+      "3:22 `trusted_proxies` trusts everybody: clients can forge their address with X-Forwarded-For"};
+  EXPECT_EQ(trust("[ 10.0.0.0/8, 0.0.0.0/0 ]"), everybody);
+  EXPECT_EQ(trust("[ '::/0' ]"), everybody);
+  EXPECT_EQ(trust("[ 128.0.0.0/1, '8000::/1', 0.0.0.0 ]"), Messages{});
+}
+
 TEST_F(LimitErrors, WarningsAreInTheOrderOfTheFileAndInTheFormOfErrors) {
   std::string text = good({{"  per_user: {",
                             "  z: { key: { header: X-A, from: anyone }, tokens: 1, refill: 1/s }\n"

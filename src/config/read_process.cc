@@ -52,6 +52,16 @@ IpAddress masked(const Network& network) {
   return ip;
 }
 
+// Every client is then a proxy that may say who it is (I04), and header keys of limits count from everybody (R08).
+void warn_about_everybody(Problems& problems, const YamlNode& proxies, const std::vector<Network>& networks) {
+  constexpr std::uint8_t kAllOfV4 = 96;  // of the mapped form
+  auto is_everybody = [](const Network& network) {
+    return network.prefix_bits == 0 || (network.ip.is_v4() && network.prefix_bits == kAllOfV4);
+  };
+  if (std::ranges::none_of(networks, is_everybody)) return;
+  problems.warn(proxies.at, "`trusted_proxies` trusts everybody: clients can forge their address with X-Forwarded-For");
+}
+
 bool is_wildcard(const IpAddress& ip) {
   return std::all_of(ip.bytes.begin() + (ip.is_v4() ? 12 : 0), ip.bytes.end(), [](auto byte) { return byte == 0; });
 }
@@ -99,6 +109,7 @@ void read_listeners(Problems& problems, const YamlNode& node, std::vector<Listen
     if (const YamlNode* proxies = map.find("trusted_proxies")) {
       listener.trusted_proxies = read_networks(
           problems, *proxies, {.what = "a list of networks", .most = kMaxTrustedProxies, .may_be_empty = true});
+      warn_about_everybody(problems, *proxies, listener.trusted_proxies);
     }
     if (auto connections = map.number("connections", kConnections)) {
       listener.connections = static_cast<std::uint32_t>(*connections);
