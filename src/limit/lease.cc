@@ -115,7 +115,7 @@ SharedDecision take_shared(Lease& lease, const LeaseView& view, std::uint64_t no
     lease.owed = plus(lease.owed, rest);
     return allow(lease, until(left_in_store(lease, now_ns), unpaid + rest), missing + rest * bucket.interval_ns);
   }
-  lease.need = std::max(lease.need, cost);
+  if (view.gateways > 1) lease.need = std::max(lease.need, cost);
   const std::uint64_t owing = missing + unpaid * bucket.interval_ns;
   const std::uint64_t wanted = std::min(rest, bucket.burst) * bucket.interval_ns;
   const std::uint64_t left = std::min<std::uint64_t>(hand + until(left_in_store(lease, now_ns), unpaid), cost - 1);
@@ -214,12 +214,15 @@ bool lease_may_ask(const Lease& lease) noexcept {
 
 namespace {
 
-// Tokens that the demand of late suggests to have in hand.
+// Tokens that the demand of late suggests to have in hand. A gateway that is the only one needs no leases: what it is
+// charged with is all that is missing in the store, so its credit is the bucket itself.
 std::uint32_t target(const Lease& lease, const LeaseView& view, std::uint64_t now_ns) noexcept {
+  if (view.gateways <= 1) return 0;
   const std::uint64_t span = std::max(until(now_ns, lease.asked_ns), kAskEveryNs);
   std::uint64_t tokens = 2ull * lease.demand;
-  if (span > kAheadNs)
+  if (span > kAheadNs) {
     tokens = static_cast<std::uint64_t>(static_cast<double>(lease.demand) * kAheadNs / static_cast<double>(span));
+  }
   if (tokens == 0 && lease.demand > 0 && credit(lease, view, now_ns) == 0) tokens = 1;
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(std::max<std::uint64_t>(tokens, lease.need), lease.policy->bucket.burst));
@@ -234,7 +237,8 @@ std::uint64_t lease_due_ns(const Lease& lease, const LeaseView& view, std::uint6
   const bool has_expired = hand < lease.old_tokens + lease.fresh_tokens;
   if (lease.broken) return std::max(floor, lease.wait_until_ns);
   if (lease.owed > 0 || lease.refund > 0 || has_expired) return floor;
-  const bool wants = lease.need > hand || (hand <= lease.last_grant / 2 && target(lease, view, now_ns) > hand);
+  const bool wants =
+      (lease.need > hand && view.gateways > 1) || (hand <= lease.last_grant / 2 && target(lease, view, now_ns) > hand);
   return wants ? std::max(floor, lease.wait_until_ns) : kNotDue;
 }
 

@@ -4,9 +4,8 @@
 // seconds, all amounts in tokens. M(t) is what is missing in the store's bucket, H(t) what gateways hold leased and
 // unspent, C(t) what they have spent on credit and not yet been charged for.
 //
-//   1. The store: in a span of t seconds M grows by what was leased and charged, shrinks by what was given back and by
-//   at
-//      most r t. So leased + charged - given back <= r t + M(end) - M(start).
+//   1. The store: in a span of t seconds M grows by what was leased and charged, and shrinks by what was given back and
+//      by at most r t. So leased + charged - given back <= r t + M(end) - M(start).
 //   2. The gateways: spent = leased - given back + H(start) - H(end) + charged + C(end) - C(start). With 1:
 //      spent <= r t + M(end) + C(end) + [H(start) - M(start)].
 //   3. H - M <= r L at any time. Claim, for any earlier moment u: what is held of leases granted after u is at most
@@ -25,6 +24,8 @@
 //
 // All credit is charged, below empty if need be, so over a long time no more than r a second are spent. Gateways that
 // know the bucket to be empty (all that were refused lately) give no credit: then the bound is b + r (t + L) + G.
+// A gateway that starts, or had to forget the bucket, does not know it: each time adds its ceil(b / G) once more.
+// A gateway that is the only one leases nothing; its credit is all that is left, and what it admits is exact.
 //
 // While the store is away a gateway has a bucket of its own of ceil(b / G) tokens that refills r / G a second and
 // begins with its share of what was left; G of them keep b + r t + G. What they spent and has not been refilled is

@@ -174,7 +174,7 @@ TEST(SharedBucketsFailure, AnEmptiedStoreIsToldWhatALiveGatewayRemembers) {
 
 TEST(SharedBucketsFailure, AKeyOfAnotherTypeIsThatKeysTroubleOnly) {
   RedisServer server;
-  Gateway gateway(settings_of({server.address()}), policy_of(100, kHourly));
+  Gateway gateway(settings_of({server.address()}), policy_of(100'000, kHourly));
   EXPECT_TRUE(gateway.take(1).decision.allowed);
   std::string key;
   ASSERT_TRUE(eventually([&] {
