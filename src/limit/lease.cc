@@ -57,8 +57,8 @@ std::uint32_t credit(const Lease& lease, const LeaseView& view, std::uint64_t no
   std::uint64_t share = left_in_store(lease, now_ns);
   if (view.gateways > 1) {
     // A token that has come in is anybody's who asks first: so a client that waits as told does not wait twice.
-    const std::uint64_t half = share == 0 ? 0 : std::max<std::uint64_t>(share / (2ull * view.gateways), 1);
-    share = lease.known ? half : ceil_div(lease.policy->bucket.burst, view.gateways);
+    const std::uint64_t known = share == 0 ? 0 : std::max<std::uint64_t>(share / view.gateways, 1);
+    share = lease.known ? known : ceil_div(lease.policy->bucket.burst, view.gateways);
   }
   const std::uint64_t used = std::uint64_t{lease.owed} + lease.charging;
   return static_cast<std::uint32_t>(until(share, used));

@@ -16,9 +16,9 @@
 //      left of those claims, and the fee is waived. A lease is never spent at an age above L, so u = now - L counts all
 //      of H.
 //   4. M + C <= b + (G - 1) ceil(b / G) + G. Leases never push M above b. Credit may: each gateway spends at most its
-//      share, ceil(b / G) of a bucket it does not know and half the share of what it believes to be left in one it
-//      knows (but 1 of 1), until it has been charged and so told the truth; the one whose leases emptied the bucket has
-//      no use for credit. G is for that 1: half a share of r x seconds for each of G gateways is less than r x.
+//      share, ceil(b / G) of a bucket it does not know and a G-th of what it believes to be left in one it knows (but 1
+//      of 1), until it has been charged and so told the truth; the one whose leases emptied the bucket has no use for
+//      credit. G is for that 1.
 //
 //      spent in t seconds <= b + r (t + L) + (G - 1) ceil(b / G) + G
 //

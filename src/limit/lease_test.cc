@@ -44,7 +44,7 @@ TEST_F(LeaseTest, AnUnknownBucketGivesItsShareOnCreditWhichIsCharged) {
   EXPECT_EQ(call.charge, 25u);
   EXPECT_EQ(take_all(), 0u);  // not twice
   answer(call, 0, 25);
-  EXPECT_EQ(take_all(), 9u);  // half a share of 75
+  EXPECT_EQ(take_all(), 18u);  // a share of 75
 }
 
 TEST_F(LeaseTest, ALoneGatewayNeedsNoLease) {
