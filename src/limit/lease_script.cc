@@ -45,7 +45,7 @@ local stored = redis.call('GET', KEYS[1])
 local missing
 if stored then
   local full_at = tonumber(stored)
-  if not full_at then return redis.error_reply('WRONGTYPE not a bucket') end
+  if not full_at or full_at ~= full_at then return redis.error_reply('WRONGTYPE not a bucket') end
   missing = math.max(full_at - now, 0)
   if missing > deepest + 10000000 then missing = window end
   if moved then missing = math.max(missing, math.min(known, deepest)) end
