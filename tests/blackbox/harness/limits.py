@@ -110,6 +110,7 @@ class Crowd:
 
     def __init__(self, ports, target="/", fields=(), source=None):
         self.events = [[] for _ in ports]
+        self._failures = []
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._ask, args=(port, target, list(fields), source, events), daemon=True)
@@ -118,20 +119,27 @@ class Crowd:
             thread.start()
 
     def _ask(self, port, target, fields, source, events):
-        with RawClient(port, source=source) as client:
-            while not self._stop.is_set():
-                sent = time.monotonic()
-                status = client.get(target, fields).status
-                events.append(Event(sent, time.monotonic(), status))
+        try:
+            with RawClient(port, source=source) as client:
+                while not self._stop.is_set():
+                    sent = time.monotonic()
+                    status = client.get(target, fields).status
+                    events.append(Event(sent, time.monotonic(), status))
+        except Exception as failure:  # pylint: disable=broad-except
+            self._failures.append(failure)
 
     def wait(self, count, timeout=60.0):
         """Until all clients together had so many answers; returns the crowd."""
         deadline = time.monotonic() + timeout
         while sum(map(len, self.events)) < count:
             assert time.monotonic() < deadline, "the clients are not answered"
-            assert any(thread.is_alive() for thread in self._threads), "the clients have failed"
+            self._check()
             time.sleep(0.005)
         return self
+
+    def _check(self):
+        if self._failures:
+            raise self._failures[0]
 
     def stop(self):
         """All events, in the order of the answers."""
@@ -139,6 +147,7 @@ class Crowd:
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive()
+        self._check()
         return sorted((event for events in self.events for event in events), key=lambda event: event.received)
 
 

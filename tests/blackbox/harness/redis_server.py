@@ -278,14 +278,17 @@ class RedisCluster:
         target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.command("CLUSTER", "MYID"))
         source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.command("CLUSTER", "MYID"))
 
-    def move(self, slot, target):
-        """Moves a slot with its keys; from then on the former owner answers MOVED."""
+    def end_move(self, slot, target):
+        """Takes the slot's keys there; from then on the former owner answers MOVED."""
         source = self.owner(slot)
-        self.begin_move(slot, target)
         while keys := source.command("CLUSTER", "GETKEYSINSLOT", slot, 100):
             source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
         for node in (target, *(node for node in self.nodes if node is not target)):
             node.command("CLUSTER", "SETSLOT", slot, "NODE", target.command("CLUSTER", "MYID"))
+
+    def move(self, slot, target):
+        self.begin_move(slot, target)
+        self.end_move(slot, target)
 
     def keys(self, pattern="*"):
         return sorted(key for node in self.nodes for key in node.keys(pattern))
