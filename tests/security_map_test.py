@@ -11,7 +11,7 @@ DOCUMENT = ROOT / "docs" / "security.md"
 BLACKBOX = ROOT / "tests" / "blackbox"
 
 # Group: the numbers of its first and last row.
-GROUPS = {"F": (1, 20), "L": (1, 15), "N": (1, 10), "P": (1, 13), "I": (1, 6), "J": (1, 19), "K": (1, 7), "S": (2, 8), "U": (1, 4)}
+GROUPS = {"F": (1, 20), "L": (1, 15), "N": (1, 10), "P": (1, 13), "I": (1, 6), "J": (1, 19), "K": (1, 7), "R": (1, 8), "S": (2, 8), "U": (1, 4)}
 
 _ROW = re.compile(r"^\| ([A-Z]\d\d) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 _QUOTED = re.compile(r"`([^`]+)`")

@@ -15,7 +15,7 @@ _CROWDS = [(1, 1, 5, 10), (1, 8, 20, 40), (2, 8, 50, 20), (4, 16, 100, 200), (4,
 
 
 @pytest.mark.parametrize("workers,clients,burst,rate", _CROWDS)
-def test_neither_more_nor_less_than_burst_and_rate(gateway, backend, workers, clients, burst, rate):
+def test_R03_neither_more_nor_less_than_burst_and_rate(gateway, backend, workers, clients, burst, rate):
     server = backend()
     instance = gateway(public(server.url, burst, f"{rate}/s", workers, key="address"))
     events = Crowd([instance.port] * clients).wait(2000).stop()
@@ -50,7 +50,7 @@ LIMITS = {"wide": {"key": "address", "tokens": 10, "refill": NEVER}, "narrow": {
 
 @pytest.mark.parametrize("order", [["wide", "narrow"], ["narrow", "wide"]])
 @pytest.mark.parametrize("clients", [1, 8])
-def test_a_refused_request_takes_nothing_from_any_limit(gateway, backend, order, clients):
+def test_R06_a_refused_request_takes_nothing_from_any_limit(gateway, backend, order, clients):
     instance = gateway(open_routes(backend().url, LIMITS, {"/both": order, "/wide": ["wide"]}, workers=2))
     events = Crowd([instance.port] * clients, "/both").wait(200).stop()
     assert len(passed(events)) == 4
@@ -88,7 +88,7 @@ def test_pipelined_requests_are_counted_one_by_one(gateway, backend):
     assert [request.target for request in server.requests] == ["/0", "/1", "/2"]
 
 
-def test_a_refused_body_is_read_if_it_is_there_and_else_ends_the_connection(gateway, backend):
+def test_R06_a_refused_body_is_read_if_it_is_there_and_else_ends_the_connection(gateway, backend):
     server = backend()
     instance = gateway(public(server.url, 1))
     assert instance.get("/").status == 200

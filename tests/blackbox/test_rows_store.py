@@ -195,7 +195,7 @@ def test_R04_a_master_that_dies_and_its_copy_that_takes_over(fleet, redis):
     assert them.waited(0.25) == 0
 
 
-def test_R04_a_store_whose_clock_is_set(fleet, redis, tmp_path):
+def test_R02_R04_a_store_whose_clock_is_set(fleet, redis, tmp_path):
     clock = WallClock(tmp_path)
     them = fleet(redis(environment=clock.environment), count=3)
     crowd = Crowd(them.ports * 2)
