@@ -1,8 +1,11 @@
 """One limit over many gateways: four processes, a real Redis, skewed load. What happens when it fails: test_rows_store.py."""
 
+import re
+
 import pytest
 
 from harness import http1
+from harness.examples import ROOT
 from harness.fleet import Fleet, elapsed, expect_within, most_admitted, steady
 from harness.limits import NEVER, Crowd, passed
 from harness.redis_server import RedisCluster
@@ -48,7 +51,7 @@ def test_what_one_has_spent_is_spent_for_all(fleet, redis):
     them = fleet(redis(), {"/": {"tokens": 100, "refill": NEVER}})
     # For a moment one may be refused what another holds and does not need.
     spent = sum(instance.get("/").status == 200 for instance in them.gateways for _ in range(10))
-    assert 30 <= spent <= 40
+    assert 10 <= spent <= 40
     crowd = Crowd(them.ports)
     # What one has leased and does not need comes back within the life of a lease: in the end everything was had.
     eventually(lambda: spent + len(passed(sum(crowd.events, []))) >= 100, "all of the burst", timeout=20)
@@ -148,6 +151,18 @@ def test_a_password_a_user_and_a_database(gateway, backend, redis, tmp_path):
         eventually(lambda server=server: [key for key in server.keys() if key.startswith("mine:limit:")], "the bucket in its database")
         with server.client(database=0) as client:
             assert client.command("KEYS", "*") == []
+
+
+def test_a_user_with_the_rights_that_the_document_names(gateway, backend, redis, tmp_path):
+    server, secret = redis(), tmp_path / "redis.password"
+    secret.write_text("hunter2!\n", encoding="ascii")
+    rights, = re.findall(r"^  `(~lotagate:.*)`$", (ROOT / "docs" / "rate-limiting.md").read_text(encoding="utf-8"), re.MULTILINE)
+    server.command("ACL", "SETUSER", "limiter", "on", ">hunter2!", "resetchannels", "-@all", *rights.split())
+    them = Fleet(gateway, backend, {"url": server.url, "user": "limiter", "password_file": str(secret)}, {"/": LIMIT}, 2)
+    them.wait_members(server)
+    expect_within(Crowd(them.ports).wait(500).stop(), BURST, RATE, gateways=2)
+    them.wait_store(True)
+    assert server.keys("lotagate:limit:limit:*") and server.calls("evalsha") > 5
 
 
 def test_a_wrong_password_is_said_and_not_shown(gateway, backend, redis, tmp_path):

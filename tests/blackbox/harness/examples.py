@@ -44,7 +44,7 @@ class Example:
             assert old in text, f"{old} is not in {self.path.name}"
             text = text.replace(old, new)
         config = yaml.safe_load(text)
-        config["listeners"] = [{"address": configs.LOOPBACK}]
+        config["listeners"] = [{**config["listeners"][0], "address": configs.LOOPBACK}]
         config["admin"] = {"address": configs.LOOPBACK}
         for place, key in self._files(config):
             place[key] = str(self.resolve(place[key]))
@@ -53,7 +53,7 @@ class Example:
     @staticmethod
     def _files(config):
         """Where a configuration names files: relative ones begin at the folder of the example."""
-        for issuer in config["authentication"].get("issuers", []):
+        for issuer in config.get("authentication", {}).get("issuers", []):
             if "secret_file" in issuer:
                 yield issuer, "secret_file"
             if "file" in issuer.get("jwks", {}):
