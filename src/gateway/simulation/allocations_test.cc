@@ -123,6 +123,8 @@ TEST_F(RequestAllocations, APublicGetHasNone) { EXPECT_EQ(in_steady_state({}), 0
 // Token from the cache, roles from the directory, bucket, access log, metrics.
 TEST_F(RequestAllocations, AGetThroughTheFullPipelineHasNone) { EXPECT_EQ(in_steady_state(full()), 0u); }
 
+TEST_F(RequestAllocations, AGetThatTakesPlacesHasNone) { EXPECT_EQ(in_steady_state({.route = "/crowded"}), 0u); }
+
 TEST_F(RequestAllocations, ASmallPostHasNone) {
   RequestPlan request = full("POST");
   request.body = BodyStyle::length;

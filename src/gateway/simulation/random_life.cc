@@ -136,8 +136,9 @@ RequestPlan RandomLife::request() {
     if (random_.chance(200)) plan.answer.fault = AnswerFault::reset_before;
     return plan;
   }
-  plan.route = one_of<const char*>({"/open", "/open", "/open", "/pass", "/lone", "/lone", "/small", "/limited",
-                                    "/token", "/things", "/things", "/dark", "/nowhere"});
+  plan.route =
+      one_of<const char*>({"/open", "/open", "/open", "/pass", "/lone", "/lone", "/small", "/limited", "/token",
+                           "/things", "/things", "/dark", "/nowhere", "/crowded", "/crowded", "/crowded"});
   plan.method = one_of<const char*>({"GET", "GET", "GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE"});
   if (plan.method == "POST" || plan.method == "PUT" || random_.chance(30)) {
     plan.body = random_.chance(500) ? BodyStyle::length : BodyStyle::chunked;

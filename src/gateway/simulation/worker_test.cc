@@ -183,6 +183,43 @@ TEST_F(SimulatedWorker, LimitsPerAddress) {
   expect_all_well(world);
 }
 
+// Of many at once two are at the service and three wait; those that find no room or wait too long are told so.
+TEST_F(SimulatedWorker, AdmitsNoMoreThanPlacesAtOnce) {
+  World world({});
+  std::vector<Client*> clients;
+  for (int i = 0; i < 8; ++i) {
+    ClientPlan plan{.requests = {get("/crowded", {.bytes = 2000, .fault = AnswerFault::slow}), get("/crowded")}};
+    plan.from = *parse_ip("192.0.2." + std::to_string(i + 1));
+    clients.push_back(&world.start_client(std::move(plan)));
+  }
+  EXPECT_TRUE(world.run_clients(seconds(60)));
+  int served = 0;
+  int refused = 0;
+  for (Client* client : clients) {
+    for (Entry* entry : client->entries()) (entry->code == "overloaded" ? refused : served) += 1;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(served, 5);
+  EXPECT_EQ(world.most_in_flight("crowd"), 2);
+  expect_all_well(world);
+}
+
+TEST_F(SimulatedWorker, ADrainCutsWhoWaitsForAPlace) {
+  World world({});
+  auto stalled = get("/crowded", {.fault = AnswerFault::stall_before});
+  std::vector<Client*> clients;
+  for (int i = 0; i < 3; ++i) {
+    ClientPlan plan{.requests = {stalled}};
+    plan.from = *parse_ip("192.0.2." + std::to_string(i + 1));
+    clients.push_back(&world.start_client(std::move(plan)));
+  }
+  EXPECT_TRUE(world.run_until([&] { return world.waiting_for_places() == 1; }, seconds(10)));
+  EXPECT_EQ(world.most_in_flight("crowd"), 2);
+  world.finish(milliseconds(100));
+  for (Client* client : clients) EXPECT_EQ(client->entries()[0]->code, "draining");
+  EXPECT_EQ(world.violations(), std::vector<std::string>());
+}
+
 TEST_F(SimulatedWorker, RepeatsAGetWhoseKeptConnectionWasClosed) {
   World world({});
   auto& entries = run(world, {.requests = {get("/lone", {.fault = AnswerFault::close_after}), get("/lone")}});

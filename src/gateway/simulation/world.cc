@@ -172,6 +172,7 @@ bool World::run_until(const std::function<bool()>& done, nanoseconds limit) {
   while (!done()) {
     if (network_.now() > end || !loops_.step()) return done();
     check_drain();
+    check_places();
   }
   return true;
 }
@@ -180,6 +181,30 @@ void World::check_drain() {
   if (network_.now() <= drained_by_ || workers_finished()) return;
   ledger_.violation("the drain takes too long");
   drained_by_ = kNever;
+}
+
+// Of a limit that all share, every request is on one service here. What callers have together is not bounded.
+void World::check_places() {
+  for (const auto& seen : concurrency_metrics(*snapshot_, workers_)) {
+    std::int64_t& most = most_in_flight_[seen.limit];
+    if (seen.in_flight <= most) continue;
+    most = seen.in_flight;
+    const auto& all = snapshot_->concurrency;
+    auto rule = std::ranges::find(all, seen.limit, [](const auto& compiled) { return compiled.rule.name; });
+    if (!rule->is_shared || most <= rule->rule.requests) continue;
+    ledger_.violation(fmt::format("{} requests under way under the limit {}", most, seen.limit));
+  }
+}
+
+std::int64_t World::most_in_flight(const std::string& limit) const {
+  auto found = most_in_flight_.find(limit);
+  return found == most_in_flight_.end() ? 0 : found->second;
+}
+
+std::int64_t World::waiting_for_places() const {
+  std::int64_t waiting = 0;
+  for (const auto& seen : concurrency_metrics(*snapshot_, workers_)) waiting += seen.waiting;
+  return waiting;
 }
 
 bool World::clients_ended() const {
@@ -207,6 +232,7 @@ void World::finish(nanoseconds limit) {
       ledger_.violation("the drain does not end");
       break;
     }
+    check_places();
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       if (ended[i] || !workers_[i]->finished()) continue;
       workers_[i]->end();
@@ -224,6 +250,10 @@ void World::finish(nanoseconds limit) {
   }
   if (shared_.connections.open() != 0)
     ledger_.violation(fmt::format("{} connections are still counted", shared_.connections.open()));
+  if (shared_.places.keys() != 0) ledger_.violation("places are still held or awaited");
+  for (const auto& seen : concurrency_metrics(*snapshot_, workers_)) {
+    if (seen.in_flight != 0 || seen.waiting != 0) ledger_.violation("somebody still counts as under way or waiting");
+  }
   MonotonicTime ended_at = network_.now();
   workers_.clear();
   if (!run_clients(seconds(300))) ledger_.violation("a client never ended");

@@ -32,6 +32,7 @@ namespace lotagate::simulation {
 //   /limited       public, five requests at once and one a second per address
 //   /token         any valid token
 //   /ws            public, may become a WebSocket
+//   /crowded       public, two at once for all and for each address, three and two waiting
 //   /things        things:read for GET, things:write otherwise; ten at once and ten a second per user
 // Deadlines are short: seconds of virtual time cost nothing, but they add up.
 config::Config simulated_config();
@@ -84,6 +85,10 @@ class World {
   bool clients_ended() const;
   // Drains with `limit`, waits for everybody, and checks all that must hold. Once.
   void finish(nanoseconds limit = seconds(5));
+  // The most requests that were ever under way at once under a concurrency limit, over all workers.
+  std::int64_t most_in_flight(const std::string& limit) const;
+  // Requests that wait for a place under any concurrency limit.
+  std::int64_t waiting_for_places() const;
   // Of finish(): empty when all is well.
   const std::vector<std::string>& violations() const { return ledger_.violations(); }
 
@@ -91,6 +96,7 @@ class World {
   std::shared_ptr<const config::Snapshot> compile(config::Config config, const config::Snapshot* previous);
   std::shared_ptr<const access::KeyRing> ring(bool first, bool second);
   void expect_nothing_left(Worker& worker);
+  void check_places();
   Task<void> run_later(nanoseconds delay, std::function<void()> action);
   void check_drain();
   bool workers_finished() const;
@@ -114,6 +120,7 @@ class World {
   MonotonicTime started_at_ = network_.now();
   BucketKinds bucket_kinds_;
   ConcurrencyLimits concurrency_limits_;
+  std::map<std::string, std::int64_t> most_in_flight_;  // by limit
   std::map<SocketAddress, std::shared_ptr<upstream::EndpointHealth>> health_;
   std::shared_ptr<const config::Snapshot> snapshot_;
   std::shared_ptr<const access::KeyRing> keys_;

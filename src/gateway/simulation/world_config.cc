@@ -37,10 +37,12 @@ config::Route public_route(std::string path, std::size_t service_index) {
 }
 
 std::vector<config::Route> routes() {
-  std::vector<config::Route> out{
-      public_route("/open", kEcho), public_route("/pass", kEcho),  public_route("/lone", kLone),
-      public_route("/dark", kDark), public_route("/small", kEcho), public_route("/limited", kEcho),
-      route("/token", kEcho),       route("/things", kEcho),       public_route("/ws", kEcho)};
+  std::vector<config::Route> out{public_route("/open", kEcho),  public_route("/pass", kEcho),
+                                 public_route("/lone", kLone),  public_route("/dark", kDark),
+                                 public_route("/small", kEcho), public_route("/limited", kEcho),
+                                 route("/token", kEcho),        route("/things", kEcho),
+                                 public_route("/ws", kEcho),    public_route("/crowded", kEcho)};
+  out[9].concurrency = {0, 1};
   out[1].errors = config::ErrorMode::passthrough;
   out[4].max_body = 1024;
   out[5].limits = {{.limit = 0}};
@@ -84,6 +86,13 @@ config::Config simulated_config() {
                            .size = {.tokens = 5, .refill_per_second = 1},
                            .stage = config::LimitStage::before_authentication};
   config.rate_limits[1] = {.name = "per_user", .size = {.tokens = 10, .refill_per_second = 10}};
+  config.concurrency_limits.resize(2);
+  config.concurrency_limits[0] = {.name = "crowd",
+                                  .key = {{.kind = config::LimitKeyPart::Kind::service}},
+                                  .requests = 2,
+                                  .queue = 3,
+                                  .wait = milliseconds(400)};
+  config.concurrency_limits[1] = {.name = "per_caller", .requests = 2, .queue = 2, .wait = milliseconds(300)};
   config.routes = routes();
   return config;
 }
