@@ -274,6 +274,7 @@ class Walk {
                                       .roles = roles,
                                       .key_id = found_.key_id}};
     if (principal_) question.caller.claims = principal_->limit_claims;
+    for (const config::CompiledConcurrency* limit : route_->concurrency) found_.concurrency.push_back(limit->rule.name);
     found_.limits = explain_limits(
         question, {.address_known = options_.address.has_value(), .late_reached = !found_.refusal.has_value()});
   }

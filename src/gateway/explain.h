@@ -34,8 +34,9 @@ struct Explanation {
   std::string service{};
   bool is_public = false;
   bool report_only = false;
-  std::vector<std::string> needs{};      // what the route's rule for the method asks for, in words
-  std::vector<ExplainedLimit> limits{};  // of the route
+  std::vector<std::string> needs{};        // what the route's rule for the method asks for, in words
+  std::vector<ExplainedLimit> limits{};    // of the route
+  std::vector<std::string> concurrency{};  // limits of the route, in the order in which a request takes places
   // The caller; empty where nothing is known.
   std::string credential{};
   std::string subject{};

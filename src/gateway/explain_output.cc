@@ -96,6 +96,7 @@ std::string to_text(const Explanation& e) {
   list(out, "key may", e.key_permissions);
   for (const std::string& need : e.needs) line(out, "needs", need);
   for (const ExplainedLimit& limit : e.limits) line(out, "limit", to_text(limit));
+  list(out, "concurrency", e.concurrency);
   for (const std::string& note : e.notes) line(out, "note", note);
   line(out, "decision", decision_of(e));
   line(out, "reason", e.refusal ? e.refusal->reason : std::string_view(e.would_deny));
@@ -134,6 +135,7 @@ std::string to_json(const Explanation& e) {
   json.begin_array("limits");
   for (const ExplainedLimit& limit : e.limits) write(json, limit);
   json.end_array();
+  list(json, "concurrency_limits", e.concurrency);
   list(json, "notes", e.notes);
   json.end_object();
   return json.take();
