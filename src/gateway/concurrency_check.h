@@ -22,7 +22,7 @@ class ConcurrencyCheck {
   ConcurrencyCheck(Worker& worker, Arena& arena) : worker_(worker), arena_(arena) {}
   ConcurrencyCheck(const ConcurrencyCheck&) = delete;
   ConcurrencyCheck& operator=(const ConcurrencyCheck&) = delete;
-  ~ConcurrencyCheck();  // nothing is held
+  ~ConcurrencyCheck();
 
   // Forgets the last request.
   void reset();
