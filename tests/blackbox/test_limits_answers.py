@@ -1,11 +1,13 @@
 """What clients are told: the fields of every answer, and a refusal that says which limit and when to come back."""
 
+import subprocess
 import time
 
 import pytest
 
 from harness.limits import NEVER, open_routes, parse_items, public
 from harness.problems import expect_problem
+from harness.real_clients import CURL
 from harness.wait import eventually
 
 
@@ -50,6 +52,17 @@ def test_R06_who_waits_as_told_is_admitted(gateway, backend):
     told, start = int(response.get("Retry-After")), time.monotonic()
     eventually(lambda: time.monotonic() - start >= told, "the time that was told", timeout=told + 1)
     assert instance.get("/").status == 200
+
+
+def test_R06_a_real_client_waits_as_told_and_is_served(gateway, backend, tmp_path):
+    """curl comes again after `Retry-After` by itself."""
+    instance = gateway(public(backend().url, 1, "0.9/s"))
+    assert instance.get("/").status == 200
+    start = time.monotonic()
+    done = subprocess.run([CURL, "--silent", "--noproxy", "*", "--retry", "3", "--write-out", "%{http_code}", "--output", tmp_path / "body",
+                           f"http://127.0.0.1:{instance.port}/"], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "200" and (tmp_path / "body").read_bytes() == b"ok"
+    assert [record["status"] for record in instance.wait_log(3)] == [200, 429, 200] and time.monotonic() - start >= 1
 
 
 def test_R06_refusals_do_not_put_off_the_next_admission(gateway, backend):

@@ -176,6 +176,22 @@ def test_a_wrong_password_is_said_and_not_shown(gateway, backend, redis, tmp_pat
     assert "guessed" not in instance.admin("/status").body.decode()
 
 
+def test_a_reload_moves_to_another_store_and_takes_along_what_it_knows(fleet, redis):
+    first, second = redis(), redis()
+    them = fleet(first, {"/": {"tokens": 60, "refill": NEVER}}, 2)
+    crowd = Crowd(them.ports)
+    eventually(lambda: len(passed(sum(crowd.events, []))) >= 60, "the burst")
+    for instance in them.gateways:
+        instance.reload({**them.config, "limit_store": second.url})
+    them.wait_members(second)
+    eventually(lambda: second.keys("*:limit:*"), "the bucket in the other store")
+    asked = first.calls("evalsha")
+    seen = elapsed(crowd)
+    eventually(lambda: elapsed(crowd) > seen + 2, "a while")
+    assert len(passed(crowd.stop())) <= most_admitted(60, 0, 0, gateways=2)
+    assert first.calls("evalsha") == asked, "nobody asks the old one"
+
+
 def test_a_cluster_of_three_nodes(gateway, backend, tmp_path):
     """Buckets lie on all nodes; slots move while they are used; a node of the list is enough to find the others."""
     cluster = backend.keep(RedisCluster(tmp_path))
