@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness import http1
 from harness.limits import NEVER, open_routes, parse_items, public
 from harness.problems import expect_problem
 from harness.real_clients import CURL
@@ -108,7 +109,7 @@ def test_limits_of_services_are_told_beside_the_gateways(gateway, backend):
     def handler(connection):
         while True:
             connection.read_request()
-            connection.send(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRateLimit: "other";r=1;t=1\r\nRateLimit-Policy: "other";q=1;w=1\r\n\r\nok')
+            connection.send(http1.response_text(200, [("RateLimit", '"other";r=1;t=1'), ("RateLimit-Policy", '"other";q=1;w=1')], b"ok"))
 
     limits = {"limit": {"key": "address", "tokens": 5, "refill": NEVER}}
     response = gateway(open_routes(backend(handler).url, limits, {"/": ["limit"]})).get("/")

@@ -37,7 +37,8 @@ def test_a_rate_alone_is_a_bucket_of_that_many(gateway, club):
 
 
 def test_by_role_the_first_case_counts(gateway, club):
-    instance = start(gateway, club, "role", {"trainer": {"tokens": 6, "refill": NEVER}, "viewer": {"tokens": 2, "refill": NEVER}, "*": "4/d"})
+    cases = {"trainer": {"tokens": 6, "refill": NEVER}, "viewer": {"tokens": 2, "refill": NEVER}, "*": "4/d"}
+    instance = start(gateway, club, "role", cases)
     assert admitted(instance, "/", club.member("a", roles=["viewer", "trainer"])) == 6
     assert admitted(instance, "/", club.member("b", roles=["viewer"])) == 2
     assert admitted(instance, "/", club.member("c", roles=["other", "viewer"])) == 2

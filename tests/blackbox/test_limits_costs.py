@@ -172,14 +172,16 @@ def test_the_field_of_an_answer_that_streams_counts_with_its_head(gateway, backe
         client.finish(response)
 
 
-@pytest.mark.parametrize("trailers,taken", [(b"X-Tokens-Used: 30\r\n", 30), (b"", 10), (b"X-Tokens-Used: many\r\n", 10), (b"X-Other: 3\r\n", 10)],
-                         ids=["said", "none", "a word", "another"])
+@pytest.mark.parametrize("trailers,taken", [
+    (b"X-Tokens-Used: 30\r\n", 30), (b"", 10), (b"X-Tokens-Used: many\r\n", 10), (b"X-Other: 3\r\n", 10),
+], ids=["said", "none", "a word", "another"])
 def test_an_answer_may_say_it_in_its_trailers(gateway, backend, trailers, taken):
     def handler(connection):
         while True:
             request = connection.read_request()
             head = b"X-Tokens-Used: 10\r\n" if request.target == "/look" else b""
-            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + head + b"\r\n" + http1.chunk(b"a") + b"0\r\n" + trailers + b"\r\n")
+            body = http1.chunk(b"a") + b"0\r\n" + trailers + b"\r\n"
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + head + b"\r\n" + body)
 
     instance = gateway(open_routes(backend(handler).url, {"limit": SETTLED}, {"/": ["limit"]}))
     assert instance.get("/").body == b"a"

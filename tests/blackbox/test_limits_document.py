@@ -162,8 +162,10 @@ def test_the_log_says_which_limit_refused(gateway, backend, tmp_path):
 
 def test_per_plan(gateway, backend, tmp_path):
     ums = backend.keep(FakeUms())
-    place = Place("per-plan.yaml", gateway, backend, tmp_path, **{"http://127.0.0.1:7101": ums.url, "https://users.example": "https://id.example"})
-    for name, tenant, plan in (("alice", "a", "pro"), ("bob", "b", "free"), ("bill", "b", "free"), ("carol", "c", "enterprise"), ("dave", "", "")):
+    addresses = {"http://127.0.0.1:7101": ums.url, "https://users.example": "https://id.example"}
+    place = Place("per-plan.yaml", gateway, backend, tmp_path, **addresses)
+    users = {"alice": ("a", "pro"), "bob": ("b", "free"), "bill": ("b", "free"), "carol": ("c", "enterprise"), "dave": ("", "")}
+    for name, (tenant, plan) in users.items():
         ums.add(name, ["*:*"], [], tenant, plan)
     assert remaining(place.gateway.get("/api/v1/models", place.user("alice")), "per_plan") == 999
     assert statuses(place.gateway, "/api/v1/models", place.user("bob"), 5) == [200] * 5

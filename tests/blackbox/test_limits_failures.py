@@ -163,7 +163,8 @@ def test_R05_but_a_request_that_authentication_refuses_does_cost(gateway, club):
 @pytest.fixture(name="exempting")
 def _exempting(gateway, club):
     limits = {
-        "limit": {"key": "address", "tokens": 3, "refill": NEVER, "exempt": {"addresses": ["127.0.0.9", "10.0.0.0/8"], "paths": ["/healthz"]}},
+        "limit": {"key": "address", "tokens": 3, "refill": NEVER,
+                  "exempt": {"addresses": ["127.0.0.9", "10.0.0.0/8"], "paths": ["/healthz"]}},
         "members": {"key": "user", "tokens": 3, "refill": NEVER, "exempt": {"users": ["monitor"]}},
     }
     config = club.config(limits, {"/": {"public": True, "limits": ["limit"]}, "/members": {"limits": ["members"]}})
@@ -195,7 +196,8 @@ def test_exempt_users(exempting, club):
 
 
 def test_a_limit_on_trial_counts_what_it_would_refuse(gateway, backend):
-    limits = {"trial": {"key": "address", "tokens": 2, "refill": NEVER, "report_only": True}, "limit": {"key": "address", "tokens": 5, "refill": NEVER}}
+    limits = {"trial": {"key": "address", "tokens": 2, "refill": NEVER, "report_only": True},
+              "limit": {"key": "address", "tokens": 5, "refill": NEVER}}
     instance = gateway(open_routes(backend().url, limits, {"/": ["trial", "limit"]}))
     assert statuses(instance, "/", count=7) == [200] * 5 + [429] * 2
     response = instance.get("/")
@@ -204,7 +206,8 @@ def test_a_limit_on_trial_counts_what_it_would_refuse(gateway, backend):
 
 
 def test_a_limit_on_trial_that_becomes_one_goes_on_with_what_it_counted(gateway, backend):
-    config = open_routes(backend().url, {"limit": {"key": "address", "tokens": 4, "refill": NEVER, "report_only": True}}, {"/trial": ["limit"]})
+    trial = {"key": "address", "tokens": 4, "refill": NEVER, "report_only": True}
+    config = open_routes(backend().url, {"limit": trial}, {"/trial": ["limit"]})
     instance = gateway(config)
     assert statuses(instance, "/trial", count=3) == [200] * 3
     del config["rate_limits"]["limit"]["report_only"]
@@ -215,8 +218,10 @@ def test_a_limit_on_trial_that_becomes_one_goes_on_with_what_it_counted(gateway,
 
 
 def test_upgrades_are_counted_like_other_requests(gateway, backend):
-    config = configs.public(backend().url, {"limits": ["limit"], "upgrade": ["websocket"]}, rate_limits={"limit": {"key": "address", "tokens": 1, "refill": NEVER}})
+    config = configs.public(backend().url, {"limits": ["limit"], "upgrade": ["websocket"]},
+                            rate_limits={"limit": {"key": "address", "tokens": 1, "refill": NEVER}})
     instance = gateway(config)
     assert instance.get("/").status == 200
-    handshake = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
+    handshake = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+                 ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
     expect_problem(instance.get("/", handshake), "rate_limited")

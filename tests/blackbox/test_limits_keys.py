@@ -195,7 +195,8 @@ def test_R08_forwarding_fields_of_a_client_change_nothing(start):
 
 def test_R08_identity_fields_of_a_client_change_nothing(start):
     instance = start("user")
-    fields = [[("X-Auth-Subject", f"user{number}"), ("X-Auth-Tenant", f"t{number}"), ("X-API-Key", f"lgk_{number:043}")] for number in range(8)]
+    fields = [[("X-Auth-Subject", f"user{number}"), ("X-Auth-Tenant", f"t{number}"), ("X-API-Key", f"lgk_{number:043}")]
+              for number in range(8)]
     assert [instance.get("/open", field).status for field in fields] == [200] * 5 + [429] * 3
 
 

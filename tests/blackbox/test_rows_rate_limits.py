@@ -65,7 +65,8 @@ def test_R01_a_flood_of_new_keys_does_not_free_those_who_used_theirs_up(flooded)
 
 def test_R01_addresses_of_one_subscriber_are_one_key(flooded):
     some = random.Random(1)
-    passed = flooded.ask(f"2001:db8:0:1:{some.getrandbits(16):x}:{some.getrandbits(16):x}:{some.getrandbits(16):x}:{number:x}" for number in range(1, 500))
+    hosts = (":".join(f"{some.getrandbits(16):x}" for _ in range(4)) for _ in range(500))
+    passed = flooded.ask(f"2001:db8:0:1:{host}" for host in hosts)
     assert sum(passed.values()) == 20
 
 
@@ -120,7 +121,8 @@ def test_R03_exact_with_every_worker_at_one_key(gateway, backend, key):
 
 def check(tmp_path, limit=None, use=None, **sections):
     """The mistakes and warnings of a configuration with this limit: [(line of the file, message)]."""
-    config = open_routes("http://127.0.0.1:9", {"limit": {"key": "address", "tokens": 5, "refill": "1/s", **(limit or {})}}, {"/": use or ["limit"]})
+    rule = {"key": "address", "tokens": 5, "refill": "1/s", **(limit or {})}
+    config = open_routes("http://127.0.0.1:9", {"limit": rule}, {"/": use or ["limit"]})
     config.update(sections)
     path = tmp_path / "gateway.yaml"
     # JSON is YAML: one key a line, so that a line names its key.
@@ -140,8 +142,8 @@ def check(tmp_path, limit=None, use=None, **sections):
 ODD_NUMBERS = [
     ("tokens", value) for value in (0, -1, 1.5, "many", 1000001, 2**32, 2**64, 10**30, True, None, [1])
 ] + [
-    ("refill", value) for value in ("0/s", "-1/s", "1", "1/", "/s", "1/w", "1/fortnight", "1e9/s", "1000001/s", "nan/s", "inf/s", "1 s", "ten/s", 5, "1/s/s",
-                                    "0.0000000001/d", "99999999999999999999999/s")
+    ("refill", value) for value in ("0/s", "-1/s", "1", "1/", "/s", "1/w", "1/fortnight", "1e9/s", "1000001/s", "nan/s", "inf/s", "1 s",
+                                    "ten/s", 5, "1/s/s", "0.0000000001/d", "99999999999999999999999/s")
 ] + [("cost", value) for value in (0, -1, 6, 2**32, "1.5", "five")]
 
 
@@ -183,8 +185,10 @@ def test_R07_contradictions_are_refused(tmp_path, limit):
     assert mistakes and mistakes[0][1].startswith("error: "), mistakes
 
 
-@pytest.mark.parametrize("use", [["nothing"], ["limit", "limit"], [{"name": "limit", "cost": 0}], [{"name": "limit", "cost": 6}], [{"cost": 2}],
-                                 [{"name": "limit", "price": 2}]], ids=str)
+@pytest.mark.parametrize("use", [
+    ["nothing"], ["limit", "limit"], [{"name": "limit", "cost": 0}], [{"name": "limit", "cost": 6}], [{"cost": 2}],
+    [{"name": "limit", "price": 2}],
+], ids=str)
 def test_R07_odd_uses_of_a_limit_are_refused(tmp_path, use):
     mistakes = check(tmp_path, use=use)
     assert mistakes and mistakes[0][1].startswith("error: "), mistakes
@@ -200,7 +204,8 @@ def test_R07_odd_stores_are_refused(tmp_path, store):
     assert mistakes and mistakes[0][1].startswith("error: "), mistakes
 
 
-EXTREMES = [{"tokens": 1, "refill": "1/d"}, {"tokens": 1000000, "refill": "1000000/s"}, {"tokens": 1, "refill": "1000000/s"}, {"tokens": 1000, "refill": "0.001/s"}]
+EXTREMES = [{"tokens": 1, "refill": "1/d"}, {"tokens": 1000000, "refill": "1000000/s"}, {"tokens": 1, "refill": "1000000/s"},
+            {"tokens": 1000, "refill": "0.001/s"}]
 
 
 @pytest.mark.parametrize("limit", EXTREMES, ids=str)
@@ -214,4 +219,5 @@ def test_R07_the_largest_and_smallest_numbers_work(gateway, backend, tmp_path, l
 def test_R08_a_key_of_a_field_that_anybody_can_write_is_a_warning(tmp_path):
     (line, message), *more = check(tmp_path, {"key": {"header": "X-Team", "from": "anyone"}})
     assert message.startswith("warning: ") and not more, line
-    assert check(tmp_path, {"key": {"header": "X-Team"}}, listeners=[{"address": configs.LOOPBACK, "trusted_proxies": ["10.0.0.0/8"]}]) == []
+    listeners = [{"address": configs.LOOPBACK, "trusted_proxies": ["10.0.0.0/8"]}]
+    assert check(tmp_path, {"key": {"header": "X-Team"}}, listeners=listeners) == []

@@ -155,7 +155,9 @@ def test_R04_a_store_that_forgets(fleet, redis, loss):
     assert count <= most_admitted(60, 0, 0, gateways=3) + (60 if loss == "restart" else 0)
 
 
-@pytest.mark.parametrize("value", [["LPUSH", "x"], ["SET", "junk"], ["SET", "9" * 40], ["SET", "-5"], ["SET", "nan"], ["HSET", "a", "b"]], ids=lambda value: value[-1])
+@pytest.mark.parametrize("value", [
+    ["LPUSH", "x"], ["SET", "junk"], ["SET", "9" * 40], ["SET", "-5"], ["SET", "nan"], ["HSET", "a", "b"],
+], ids=lambda value: value[-1])
 def test_R04_a_key_of_another_kind(fleet, redis, value):
     """Whoever writes nonsense there: other buckets are not touched, and this one holds as well as it can."""
     server = redis()

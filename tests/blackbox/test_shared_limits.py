@@ -142,7 +142,8 @@ def test_costs_settle_over_all_gateways(gateway, backend, redis):
 
 def test_a_password_a_user_and_a_database(gateway, backend, redis, tmp_path):
     secret = tmp_path / "redis.password"
-    for options, section in (({"requirepass": "hunter2!", "database": 3}, {}), ({"user": ("limiter", "hunter2!"), "database": 2}, {"user": "limiter"})):
+    ways = [({"requirepass": "hunter2!", "database": 3}, {}), ({"user": ("limiter", "hunter2!"), "database": 2}, {"user": "limiter"})]
+    for options, section in ways:
         server = redis(**options)
         secret.write_text("hunter2!\n", encoding="ascii")
         them = Fleet(gateway, backend, {"url": server.url, "password_file": str(secret), "prefix": "mine", **section}, {"/": LIMIT}, 2)

@@ -99,6 +99,8 @@ class Fleet:
         for instance in self.gateways:
             scrape = parse(instance.admin("/metrics").body.decode())
             name = "lotagate_gateway_overhead_seconds"
-            within = sum(value for labels, value in scrape.find(name + "_bucket") if labels["le"] != "+Inf" and float(labels["le"]) == seconds)
+            buckets = scrape.find(name + "_bucket")
+            assert str(seconds) in {labels["le"] for labels, _ in buckets}
+            within = sum(value for labels, value in buckets if labels["le"] == str(seconds))
             late += scrape.sum(name + "_count") - within
         return late
