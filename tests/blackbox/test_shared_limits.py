@@ -24,10 +24,10 @@ def _fleet(gateway, backend):
 # The bound
 
 
-@pytest.mark.parametrize("load", ["even", "skewed", "one"])
+@pytest.mark.parametrize("load", ["even", "skewed", "one", "wandering"])
 def test_four_gateways_admit_what_one_would_and_no_more_than_the_bound(fleet, redis, load):
     them = fleet(redis())
-    ports = {"even": them.ports * 2, "skewed": them.skewed(), "one": them.ports[:1] * 6}[load]
+    ports = {"even": them.ports * 2, "skewed": them.skewed(), "one": them.ports[:1] * 6, "wandering": [tuple(them.ports)] * 4}[load]
     crowd = Crowd(ports)
     eventually(lambda: elapsed(crowd) > 3, "three seconds of it")
     events = crowd.stop()

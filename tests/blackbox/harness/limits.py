@@ -1,5 +1,6 @@
 """Rate limits from outside: configurations with limits, crowds of clients, and what arithmetic allows them."""
 
+import contextlib
 import re
 import threading
 import time
@@ -105,7 +106,8 @@ class Event:
 class Crowd:
     """Clients that ask, each on a connection of its own, as fast as they are answered.
 
-    `ports`: one client for each of them; the same one several times for several clients there.
+    `ports`: one client for each of them; the same one several times for several clients there; several in a tuple for
+    a client that goes from one to the next, twenty requests at each.
     """
 
     def __init__(self, ports, target="/", fields=(), source=None):
@@ -120,8 +122,11 @@ class Crowd:
 
     def _ask(self, port, target, fields, source, events):
         try:
-            with RawClient(port, source=source) as client:
+            with contextlib.ExitStack() as stack:
+                stops = port if isinstance(port, tuple) else (port,)
+                clients = [stack.enter_context(RawClient(stop, source=source)) for stop in stops]
                 while not self._stop.is_set():
+                    client = clients[len(events) // 20 % len(clients)]
                     sent = time.monotonic()
                     status = client.get(target, fields).status
                     events.append(Event(sent, time.monotonic(), status))
