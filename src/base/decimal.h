@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,10 +23,17 @@ inline constexpr std::array<char, 200> kDigitPairs = [] {
   return pairs;
 }();
 
+inline constexpr std::array<std::uint64_t, kMaxDecimalBytes> kPowersOfTen = [] {
+  std::array<std::uint64_t, kMaxDecimalBytes> powers{1};
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+// The number's bits say how many digits it has, or one too few: 1233 / 4096 is a little more than log10(2).
 constexpr std::size_t decimal_digits(std::uint64_t value) {
-  std::size_t digits = 1;
-  for (; value >= 10000; value /= 10000) digits += 4;
-  return digits + (value >= 10) + (value >= 100) + (value >= 1000);
+  value |= 1;  // 0 has one digit
+  auto digits = static_cast<std::size_t>(std::bit_width(value)) * 1233 >> 12;
+  return digits + (value >= kPowersOfTen[digits]);
 }
 
 }  // namespace detail

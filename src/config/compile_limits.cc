@@ -41,13 +41,18 @@ std::uint32_t claim_index(const std::vector<std::string>& claims, const std::str
   return static_cast<std::uint32_t>(found - claims.begin());
 }
 
+bool exempts_nobody(const LimitExemptions& exempt) {
+  return exempt.addresses.empty() && exempt.paths.empty() && exempt.users.empty();
+}
+
 CompiledLimit compile_limit(const RateLimit& rule, const std::vector<std::string>& claims, const CompileHooks& hooks) {
   CompiledLimit limit{.rule = rule,
                       .quoted_name = limit::quote_policy_name(rule.name),
                       .key = compile_key(rule.key, claims),
                       .claim = claim_index(claims, rule.by.claim),
                       .buckets = {},
-                      .settles = !rule.count.empty() || !rule.cost.field.empty()};
+                      .settles = !rule.count.empty() || !rule.cost.field.empty(),
+                      .for_everybody = rule.by.kind == LimitSelector::Kind::none && exempts_nobody(rule.exempt)};
   if (rule.by.kind == LimitSelector::Kind::none) {
     limit.buckets.push_back(compile_bucket(rule, {}, rule.size, hooks));
   }

@@ -54,6 +54,7 @@ struct CompiledLimit {
   std::uint32_t claim = 0;              // that chooses the case: index in Principal::limit_claims
   std::vector<CompiledBucket> buckets;  // the only one, or one for each case in the order of the rule
   bool settles;                         // what it costs turns out with the answer
+  bool for_everybody;                   // nobody is exempt, and there is one bucket: nothing to choose
 };
 
 struct CompiledRouteLimit {

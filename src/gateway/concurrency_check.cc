@@ -8,7 +8,7 @@ namespace {
 // Whose turn it is in every queue: the user, or the address of who has none.
 std::uint64_t who_asks(const LimitQuestion& question) {
   const config::CompiledKeyPart user{.kind = config::LimitKeyPart::Kind::user, .name = {}, .from_anyone = false};
-  return bucket_key(std::span(&user, 1), 0, question);
+  return BucketName(std::span(&user, 1), question).key(0);
 }
 
 }  // namespace
@@ -27,7 +27,8 @@ void ConcurrencyCheck::reset() {
 
 limit::PlaceRequest ConcurrencyCheck::request_of(const config::CompiledConcurrency& limit,
                                                  const LimitQuestion& question) const {
-  return {.limit = *limit.places, .key = bucket_key(limit.key, limit.seed, question), .now = worker_.reactor().now()};
+  return {
+      .limit = *limit.places, .key = BucketName(limit.key, question).key(limit.seed), .now = worker_.reactor().now()};
 }
 
 void ConcurrencyCheck::hold(const limit::PlaceTable::Place& place, const config::CompiledConcurrency& limit) {

@@ -37,37 +37,32 @@ Result<void> LimitCheck::apply(const LimitQuestion& question, config::LimitStage
 bool LimitCheck::take(const config::CompiledRouteLimit& use, const config::CompiledBucket& bucket,
                       const LimitQuestion& question) {
   const config::CompiledLimit& limit = *use.limit;
-  Outcome outcome{.limit = &limit,
-                  .bucket = &bucket,
-                  .key = bucket_key(limit.key, bucket.seed, question),
-                  .cost = use.cost,
-                  .decision = {},
-                  .unsettled = limit.settles};
-  MonotonicTime now = worker_.reactor().now();
+  const BucketName name(limit.key, question);
+  const std::uint64_t key = name.key(bucket.seed);
+  const MonotonicTime now = worker_.reactor().now();
   LimitCounters& counters = worker_.limit_counters(bucket.policy.kind);
+  Outcome& outcome = outcomes_.emplace_back(&limit, &bucket, key);
   if (bucket.shared == nullptr) {
-    outcome.decision = worker_.shared().buckets.take(outcome.key, bucket.policy, now, use.cost);
+    outcome.decision = worker_.shared().buckets.take(key, bucket.policy, now, use.cost);
+    unavailable_ = false;
   } else {
-    std::string_view identity = bucket_identity(limit.key, question, arena_);
-    auto shared = worker_.shared().shared_buckets->take(outcome.key, identity, *bucket.shared, now, use.cost);
+    auto shared = worker_.shared().shared_buckets->take(key, name.identity(arena_), *bucket.shared, now, use.cost);
     outcome.decision = shared.decision;
     unavailable_ = shared.unavailable && !limit.rule.report_only;
     if (shared.local || shared.unavailable) counters.store_away.add();
   }
-  bool allowed = outcome.decision.allowed;
+  const bool allowed = outcome.decision.allowed;
   if (worker_.heavy_keys().due()) {
-    std::string_view identity = bucket_identity(limit.key, question, arena_);
-    worker_.heavy_keys().note(outcome.key, bucket.policy.kind, identity, !allowed, now);
+    worker_.heavy_keys().note(key, bucket.policy.kind, name.identity(arena_), !allowed, now);
   }
   if (allowed) {
     counters.allowed.add();
+    outcome.cost = use.cost;
+    outcome.unsettled = limit.settles;
+    unsettled_ = unsettled_ || limit.settles;
   } else {
     (limit.rule.report_only ? counters.would_refuse : counters.refused).add();
-    outcome.cost = 0;
-    outcome.unsettled = false;
   }
-  outcomes_.push_back(outcome);
-  unsettled_ = unsettled_ || outcome.unsettled;
   if (limit.rule.report_only) return true;
   ++shown_;
   return allowed;
@@ -155,8 +150,8 @@ void LimitCheck::write_fields(http::HeadWriter& out) const {
   first = true;
   for (const Outcome& outcome : outcomes_) {
     if (outcome.limit->rule.report_only) continue;
-    char item[limit::kMaxLimitItem];
-    out.text(first ? "" : ", ", limit::write_ratelimit(item, outcome.limit->quoted_name, outcome.decision));
+    if (!first) out.text(", ");
+    limit::write_ratelimit(out, outcome.limit->quoted_name, outcome.decision);
     first = false;
   }
   out.text("\r\n");

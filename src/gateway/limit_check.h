@@ -59,9 +59,9 @@ class LimitCheck {
     const config::CompiledLimit* limit;
     const config::CompiledBucket* bucket;
     std::uint64_t key;
-    std::uint32_t cost;
-    limit::BucketDecision decision;
-    bool unsettled;
+    limit::BucketDecision decision = {};
+    std::uint32_t cost = 0;  // taken, and not given back
+    bool unsettled = false;
   };
 
   bool take(const config::CompiledRouteLimit& use, const config::CompiledBucket& bucket, const LimitQuestion& question);

@@ -63,26 +63,25 @@ LimitValue limit_value(const config::CompiledKeyPart& part, const LimitQuestion&
   return found.value.empty() ? caller_value(question) : found;
 }
 
-std::uint64_t bucket_key(std::span<const config::CompiledKeyPart> parts, std::uint64_t seed,
-                         const LimitQuestion& question) {
-  std::uint64_t key = seed;
-  for (const config::CompiledKeyPart& part : parts) {
-    LimitValue found = limit_value(part, question);
-    key = limit::limit_key(key, found.domain, found.value);
-  }
-  return key;
+BucketName::BucketName(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question)
+    : count_(parts.size()) {
+  LG_CHECK(count_ <= kMostParts, "a key of too many parts");
+  for (std::size_t i = 0; i < count_; ++i) values_[i] = limit_value(parts[i], question);
+}
+
+std::uint64_t BucketName::key(std::uint64_t seed) const {
+  for (const LimitValue& found : values()) seed = limit::limit_key(seed, found.domain, found.value);
+  return seed;
 }
 
 // Each value behind its domain and its length: no value can look like two.
-std::string_view bucket_identity(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question,
-                                 Arena& arena) {
+std::string_view BucketName::identity(Arena& arena) const {
   constexpr std::size_t kPrefixBytes = 1 + sizeof(std::uint32_t);
   std::size_t size = 0;
-  for (const config::CompiledKeyPart& part : parts) size += kPrefixBytes + limit_value(part, question).value.size();
+  for (const LimitValue& found : values()) size += kPrefixBytes + found.value.size();
   char* const begin = reinterpret_cast<char*>(arena.allocate(size));
   char* out = begin;
-  for (const config::CompiledKeyPart& part : parts) {
-    LimitValue found = limit_value(part, question);
+  for (const LimitValue& found : values()) {
     auto length = static_cast<std::uint32_t>(found.value.size());
     *out++ = static_cast<char>(found.domain);
     for (unsigned shift = 0; shift < 32; shift += 8) *out++ = static_cast<char>(length >> shift);
@@ -109,6 +108,7 @@ const config::CompiledBucket& find_case(const config::CompiledLimit& limit, cons
 }
 
 const config::CompiledBucket* choose_bucket(const config::CompiledLimit& limit, const LimitQuestion& question) {
+  if (limit.for_everybody) return &limit.buckets.front();
   if (!exempt_by(limit.rule.exempt, question).empty()) return nullptr;
   const config::CompiledBucket& bucket = find_case(limit, question);
   return bucket.unlimited ? nullptr : &bucket;

@@ -1,6 +1,8 @@
 // Which bucket of a limit a request takes from: the values of its key's parts, and the case that holds for it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -43,13 +45,24 @@ struct LimitValue {
 // The part's value; for one that the request lacks the user, and for an unknown user the address.
 LimitValue limit_value(const config::CompiledKeyPart& part, const LimitQuestion& question);
 
-// The key of the bucket in this process.
-std::uint64_t bucket_key(std::span<const config::CompiledKeyPart> parts, std::uint64_t seed,
-                         const LimitQuestion& question);
+// What a request's bucket of one limit is called. The values of the key's parts are looked up once for both names.
+class BucketName {
+ public:
+  static constexpr std::size_t kMostParts = 8;  // as many as a configuration may have
 
-// The same as bytes that every gateway makes alike and that no two keys of one limit share; in `arena`.
-std::string_view bucket_identity(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question,
-                                 Arena& arena);
+  BucketName(std::span<const config::CompiledKeyPart> parts, const LimitQuestion& question);
+
+  // The key of the bucket in this process.
+  std::uint64_t key(std::uint64_t seed) const;
+  // The same as bytes that every gateway makes alike and that no two keys of one limit share; in `arena`.
+  std::string_view identity(Arena& arena) const;
+
+ private:
+  std::span<const LimitValue> values() const { return {values_.data(), count_}; }
+
+  std::array<LimitValue, kMostParts> values_;
+  std::size_t count_;
+};
 
 // What exempts the request: "address", "path" or "user"; empty: nothing does.
 std::string_view exempt_by(const config::LimitExemptions& exempt, const LimitQuestion& question);

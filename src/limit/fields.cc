@@ -52,15 +52,11 @@ std::string quote_policy_name(std::string_view policy_name) {
   return quoted + '"';
 }
 
-std::string_view write_ratelimit(std::span<char> out, std::string_view quoted_name,
-                                 const BucketDecision& decision) noexcept {
-  Writer writer(out);
-  writer.text(quoted_name);
-  writer.text(";r=");
-  writer.number(decision.remaining);
-  writer.text(";t=");
-  writer.number(whole_seconds_up(decision.allowed ? decision.reset : decision.retry_after));
-  return writer.written();
+void write_ratelimit(http::HeadWriter& out, std::string_view quoted_name, const BucketDecision& decision) noexcept {
+  out.text(quoted_name, ";r=");
+  out.number(decision.remaining);
+  out.text(";t=");
+  out.number(whole_seconds_up(decision.allowed ? decision.reset : decision.retry_after));
 }
 
 std::string_view write_ratelimit_policy(std::span<char> out, std::string_view quoted_name,

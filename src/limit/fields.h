@@ -1,9 +1,9 @@
 // Values of the response fields that tell a client about its limits: RateLimit and RateLimit-Policy
 // (draft-ietf-httpapi-ratelimit-headers-11, structured fields of RFC 9651) and Retry-After (RFC 9110 10.2.3).
 //
-// All functions write into the caller's buffer and return what they wrote; a buffer of kMaxLimitItem (kMaxRetryAfter)
-// bytes always suffices, in a smaller one the result is empty if it does not fit. Several policies make one field
-// value when joined with ", ".
+// Functions with a span write into the caller's buffer and return what they wrote; a buffer of kMaxLimitItem
+// (kMaxRetryAfter) bytes always suffices, in a smaller one the result is empty if it does not fit. Several policies
+// make one field value when joined with ", ".
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "http/writer.h"
 #include "limit/bucket.h"
 
 namespace lotagate::limit {
@@ -29,8 +30,8 @@ std::string quote_policy_name(std::string_view policy_name);
 
 // One RateLimit item: `"per_user";r=42;t=2`. r: whole tokens left. t: seconds, rounded up, until the bucket is full;
 // for a refused take until it may be tried again, because Retry-After must not lie before the end of t (section 6).
-std::string_view write_ratelimit(std::span<char> out, std::string_view quoted_name,
-                                 const BucketDecision& decision) noexcept;
+// Straight into the head: it is written for every limit of every request.
+void write_ratelimit(http::HeadWriter& out, std::string_view quoted_name, const BucketDecision& decision) noexcept;
 
 // One RateLimit-Policy item: `"per_user";q=100;w=2`. q: the burst. w: seconds, rounded up and at least 1, in which an
 // empty bucket fills, so that q / w is the sustained rate or a little less (100 tokens at 50/s: w=2). The draft has no

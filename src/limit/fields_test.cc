@@ -12,7 +12,10 @@ BucketPolicy policy(std::uint32_t tokens, double rate) { return make_bucket_poli
 
 std::string ratelimit(std::string_view name, const BucketDecision& decision) {
   std::array<char, kMaxLimitItem> out;
-  return std::string(write_ratelimit(out, quote_policy_name(name), decision));
+  http::HeadWriter writer(out.data(), out.size());
+  write_ratelimit(writer, quote_policy_name(name), decision);
+  EXPECT_FALSE(writer.overflowed());
+  return std::string(writer.view());
 }
 
 std::string ratelimit_policy(std::string_view name, const BucketPolicy& policy) {
@@ -56,9 +59,15 @@ TEST(RateLimitField, EscapesAndCutsNames) {
 
 TEST(RateLimitField, WritesNothingIntoABufferThatIsTooSmall) {
   std::array<char, 18> out;
-  EXPECT_EQ(write_ratelimit(out, "\"per_user\"", {.allowed = true, .remaining = 42, .reset = seconds(2)}), "");
-  EXPECT_EQ(write_ratelimit(out, "\"per_use\"", {.allowed = true, .remaining = 42, .reset = seconds(2)}).size(), 18u);
+  EXPECT_EQ(write_ratelimit_policy(out, "\"per_use\"", policy(42, 42)).size(), out.size());
+  EXPECT_EQ(write_ratelimit_policy(out, "\"per_user\"", policy(42, 42)), "");
   EXPECT_EQ(write_retry_after(std::span<char>(), seconds(1)), "");
+  for (std::size_t room = 0; room < 19; ++room) {
+    std::array<char, 19> head;
+    http::HeadWriter writer(head.data(), room);
+    write_ratelimit(writer, "\"per_user\"", {.allowed = true, .remaining = 42, .reset = seconds(2)});
+    EXPECT_TRUE(writer.overflowed()) << room;
+  }
 }
 
 TEST(RetryAfter, RoundsUpAndIsAtLeastOne) {

@@ -21,7 +21,7 @@ class KeyNames {
 
   // "user:9f3a5c...", "tenant+route:...": what the parts are, and 16 hex digits of a keyed hash (SipHash-2-4) of the
   // bucket's key. Names tell neither the values nor the key, which is a secret of the table, and nobody can compute the
-  // name of a value that he guesses. `identity` as bucket_identity() writes it (gateway/limit_identity.h).
+  // name of a value that he guesses. `identity` as BucketName::identity() writes it (gateway/limit_identity.h).
   std::string hidden(std::uint64_t key, std::string_view identity) const;
 
  private:

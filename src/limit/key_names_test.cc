@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// As bucket_identity() writes it.
+// As BucketName::identity() writes it.
 std::string part(KeyDomain domain, const std::string& value) {
   std::string out(1, static_cast<char>(domain));
   for (unsigned shift = 0; shift < 32; shift += 8) out += static_cast<char>(value.size() >> shift);
