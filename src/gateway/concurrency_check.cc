@@ -1,14 +1,15 @@
 #include "gateway/concurrency_check.h"
 
+#include "base/hash.h"
 #include "gateway/worker.h"
 
 namespace lotagate {
 namespace {
 
-// Whose turn it is in every queue: the user, or the address of who has none.
+// Whose turn it is in every queue: the user, or the address of who has none. Nobody can aim for somebody else.
 std::uint64_t who_asks(const LimitQuestion& question) {
   const config::CompiledKeyPart user{.kind = config::LimitKeyPart::Kind::user, .name = {}, .from_anyone = false};
-  return BucketName(std::span(&user, 1), question).key(0);
+  return BucketName(std::span(&user, 1), question).key(process_hash_seed());
 }
 
 }  // namespace
