@@ -80,7 +80,7 @@ std::expected<void, std::string> RedisStore::open(MonotonicTime now) {
 }
 
 // A copy says who its master is; following it once saves the search.
-std::expected<void, std::string> RedisStore::open_server(StoreAddress address, bool follow, MonotonicTime now) {
+std::expected<void, std::string> RedisStore::open_server(const StoreAddress& address, bool follow, MonotonicTime now) {
   auto connection = RedisConnection::connect(address, settings_);
   if (!connection) return std::unexpected(connection.error());
   constexpr std::array<std::string_view, 1> kRole{"ROLE"};

@@ -72,7 +72,7 @@ class RedisStore {
     std::vector<StoreRequest*> sent = {};
   };
 
-  std::expected<void, std::string> open_server(StoreAddress address, bool follow, MonotonicTime now);
+  std::expected<void, std::string> open_server(const StoreAddress& address, bool follow, MonotonicTime now);
   bool learn_slots(RedisConnection& connection, const StoreAddress& address);
   std::size_t node_of(const StoreAddress& address);
   bool ready(Node& node, MonotonicTime now);
