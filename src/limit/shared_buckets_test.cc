@@ -157,6 +157,23 @@ TEST(SharedBuckets, LoadThatWandersStaysWithinTheBound) {
   EXPECT_GE(admissions.size(), 60 + 60 * 5 * 0.8);
 }
 
+// Leases that other gateways keep, and fees, must not be felt by who stays within the limit, wherever requests go.
+TEST(SharedBuckets, AClientWithinItsLimitIsNotRefusedByAnyOfFourGateways) {
+  RedisServer server;
+  Gateways gateways(settings_of(server), 4);
+  std::vector<const SharedPolicy*> policies;
+  for (auto& gateway : gateways.all) policies.push_back(&gateway->policy(policy_of(4, 10)));
+  constexpr milliseconds kPause(125);  // 8 a second
+  MonotonicTime at = now();
+  for (unsigned i = 0; i < 48; ++i) {
+    const SharedDecision decision = gateways[i % 4].take(kKey, "somebody", *policies[i % 4], now());
+    EXPECT_TRUE(decision.decision.allowed) << i;
+    EXPECT_FALSE(decision.local);
+    at += kPause;
+    std::this_thread::sleep_until(at);
+  }
+}
+
 // Tokens missing in the store's bucket of "somebody", of one token an hour.
 std::int64_t missing_hours(RedisServer& server) {
   const std::string key = server.command({"KEYS", "lotagate:limit:*"});
