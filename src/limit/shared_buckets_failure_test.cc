@@ -8,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/test_allocations.h"
 #include "limit/shared_buckets.h"
 #include "limit/test_redis.h"
 
@@ -270,25 +269,6 @@ TEST(SharedBucketsFailure, AFullTableFallsBackToTheGatewaysShare) {
   EXPECT_GT(stats.no_room, 0u);
   EXPECT_EQ(stats.evictions, 0u);  // each has something to charge
   EXPECT_LE(gateway.take_many(100, 5000 * kKey), 10u);
-}
-
-// While the store is away nothing but takes goes on here: the keeper, which may allocate, waits for its next probe.
-TEST(SharedBucketsFailure, TakesDoNotAllocate) {
-  StoreSettings nowhere = settings_of({{.host = "127.0.0.1", .port = free_port()}});
-  nowhere.probe_every = std::chrono::hours(1);
-  Gateway gateway(nowhere, policy_of(10, kHourly));
-  ASSERT_TRUE(eventually([&] { return !gateway.logged().empty(); }));
-  std::uint32_t count = 0;
-  test_allocations::allocations = 0;
-  test_allocations::counting = true;
-  for (std::uint64_t i = 0; i < 1000; ++i) {
-    const std::uint64_t key = (i % 50 + 1) * kKey;
-    count += gateway.buckets.take(key, "somebody", gateway.policy, now()).decision.allowed ? 1 : 0;
-    gateway.buckets.settle(key, gateway.policy, now(), i % 2 == 0 ? 1 : -1);
-  }
-  test_allocations::counting = false;
-  EXPECT_EQ(test_allocations::allocations.load(), 0u);
-  EXPECT_GT(count, 0u);
 }
 
 }  // namespace
