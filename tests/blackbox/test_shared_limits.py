@@ -1,6 +1,8 @@
 """One limit over many gateways: four processes, a real Redis, skewed load. What happens when it fails: test_rows_store.py."""
 
+import contextlib
 import re
+import time
 
 import pytest
 
@@ -57,6 +59,22 @@ def test_what_one_has_spent_is_spent_for_all(fleet, redis):
     eventually(lambda: spent + len(passed(sum(crowd.events, []))) >= 100, "all of the burst", timeout=20)
     rest = len(passed(crowd.wait(sum(map(len, crowd.events)) + 200).stop()))
     assert spent + rest <= most_admitted(100, 0, 0, gateways=4)
+
+
+def test_who_asks_at_the_rate_is_never_refused_wherever_he_asks(fleet, redis):
+    them = fleet(redis(), {"/": {"tokens": 3, "refill": "4/s"}})
+    start = time.monotonic()
+    for number in range(12):
+        eventually(lambda number=number: time.monotonic() - start >= number * 0.27, "the next turn")
+        assert them.gateways[number % 4].get("/").status == 200, f"request {number}"
+
+
+def test_three_quarters_of_a_burst_pass_at_any_gateways(fleet, redis):
+    """Spread over all of them at once, nothing is missing for lying elsewhere."""
+    them = fleet(redis(), {"/": {"tokens": 80, "refill": NEVER}})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(instance.client()) for instance in them.gateways]
+        assert [clients[number % 4].get("/").status for number in range(60)] == [200] * 60
 
 
 def test_limits_that_are_not_shared_ask_nobody(gateway, backend, redis):
