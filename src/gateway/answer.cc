@@ -92,10 +92,9 @@ void Exchange::write_error_fields(http::HeadWriter& out, const Error& error) {
   }
 }
 
-// The service may have worked for a request unless it was never reached.
+// The service may have worked for a request unless no attempt reached it.
 void Exchange::settle_limits(const Error& error) {
-  bool reached = attempts_ > 0 && error.code != ErrorCode::upstream_unreachable;
-  limits_.settle({.status = error_status(error), .reached_service = reached});
+  limits_.settle({.status = error_status(error), .reached_service = reached_service_});
 }
 
 Task<bool> Exchange::answer_error(const Error& error) {

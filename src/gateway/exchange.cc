@@ -116,6 +116,7 @@ void Exchange::begin(Connection& connection) {
   ended_.reset();
   upstream_duration_ = nanoseconds(0);
   attempts_ = 0;
+  reached_service_ = false;
   status_ = 0;
   error_.reset();
   body_bytes_out_ = 0;

@@ -204,6 +204,7 @@ class Exchange final : public HangupListener {
   std::optional<MonotonicTime> ended_;  // known when the answer was relayed whole: spares the record a clock
   nanoseconds upstream_duration_{0};
   std::uint8_t attempts_ = 0;
+  bool reached_service_ = false;  // some attempt had a connection, and may have been worked for
   std::uint16_t status_ = 0;
   std::optional<Error> error_;
   std::uint64_t body_bytes_out_ = 0;

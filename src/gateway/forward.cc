@@ -73,6 +73,7 @@ Task<Result<void>> Exchange::attempt(bool fresh) {
     auto connected = co_await connect(*pool_);
     if (!connected) co_return connected;
   }
+  reached_service_ = true;
   std::span<iovec> parts = upstream_sink_.take(gathered->end);
   std::size_t whole = total_bytes(parts);
   if (!send_now(upstream_->socket, parts)) {

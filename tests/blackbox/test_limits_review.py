@@ -1,0 +1,62 @@
+"""What a hostile review of rate limits asked: odd services, odd fields, odd configurations, and reloads in mid-flight."""
+
+import pytest
+
+from harness import http1
+from harness.limits import NEVER, open_routes, remaining
+from harness.problems import expect_problem
+
+SETTLED = {"key": "address", "tokens": 100, "refill": NEVER, "cost": {"field": "X-Tokens-Used", "reserve": 10, "most": 50}}
+
+
+# What a request costs that something became of
+
+
+def test_a_request_that_was_worked_for_costs_its_reserve_though_its_repetition_reaches_nobody(gateway, backend):
+    def handler(connection):
+        connection.read_request()
+        server.stop()
+        connection.reset()
+
+    server = backend(handler)
+    instance = gateway(open_routes(server.url, {"limit": SETTLED}, {"/": ["limit"]}))
+    response = instance.get("/")
+    expect_problem(response, "upstream_unreachable")
+    assert remaining(response) == 100 - 10
+
+
+def test_a_request_that_reaches_no_service_costs_nothing(gateway, backend):
+    server = backend(listening=False)
+    instance = gateway(open_routes(server.url, {"limit": SETTLED}, {"/": ["limit"]}))
+    response = instance.get("/")
+    expect_problem(response, "upstream_unreachable")
+    assert remaining(response) == 100
+
+
+def spelled(head, trailers):
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + head + b"\r\n" + http1.chunk(b"hello") + b"0\r\n" + trailers + b"\r\n"
+
+
+@pytest.mark.parametrize("head,trailers,taken", [
+    (b"", b"X-Tokens-Used: 30\r\n", 30), (b"X-Tokens-Used: 20\r\n", b"X-Tokens-Used: 30\r\n", 20),
+    (b"X-Tokens-Used: 20\r\nX-Tokens-Used: 20\r\n", b"X-Tokens-Used: 30\r\n", 30), (b"", b"X-Tokens-Used: 30\r\n" * 2, 10),
+    (b"", b"X-Tokens-Used: -30\r\n", 10), (b"", b"x-tokens-used: 99999999999999999999999\r\n", 50), (b"", b"X-Other: 30\r\n", 10),
+    (b"", b"", 10), (b"X-Tokens-Used: x\r\n", b"X-Tokens-Used: 30\r\n", 10)])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_trailers_count_where_the_head_says_nothing(gateway, backend, head, trailers, taken, version):
+    def handler(connection):
+        while True:
+            connection.read_request()
+            connection.send(spelled(head, trailers))
+
+    limits = {"limit": SETTLED, "failures": {"key": "address", "rate": "9/d", "count": [401]}}
+    instance = gateway(open_routes(backend(handler).url, limits, {"/": ["limit", "failures"], "/look": ["limit"]}))
+    with instance.client() as client:
+        client.send(b"GET / HTTP/" + version + b"\r\nHost: gateway.test\r\n\r\n")
+        response = client.response()
+        assert response.body == b"hello" and remaining(response, "failures") == 9
+    with instance.client() as client:
+        client.send(http1.request_text("GET", "/look"))
+        told = remaining(client.head())
+    in_head = head.count(b"Used") == 1
+    assert told == 100 - taken - (10 if not in_head else taken)
