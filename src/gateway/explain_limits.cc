@@ -126,14 +126,18 @@ std::string cost_of(const ExplainedLimit& limit) {
 
 std::vector<ExplainedLimit> explain_limits(const LimitQuestion& question, const LimitExplanation& known) {
   std::vector<ExplainedLimit> limits;
+  LimitQuestion of_nobody = question;
+  of_nobody.caller = {};
   for (const config::CompiledRouteLimit& use : question.route.limits) {
     const config::CompiledLimit& limit = *use.limit;
     ExplainedLimit& out = limits.emplace_back(explain_limit(use));
-    out.reached = known.late_reached || out.stage == config::LimitStage::before_authentication;
+    bool early = out.stage == config::LimitStage::before_authentication;
+    out.reached = known.late_reached || early;
     if (!out.reached) continue;
-    for (const auto& part : limit.key) out.key.push_back(explain_part(part, question, known.address_known));
-    explain_bucket(limit, question, out);
-    out.exempt = exempt_by(limit.rule.exempt, question);
+    const LimitQuestion& asked = early ? of_nobody : question;
+    for (const auto& part : limit.key) out.key.push_back(explain_part(part, asked, known.address_known));
+    explain_bucket(limit, asked, out);
+    out.exempt = exempt_by(limit.rule.exempt, asked);
     out.address_decides = !known.address_known && !limit.rule.exempt.addresses.empty();
   }
   return limits;

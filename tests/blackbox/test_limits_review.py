@@ -1,12 +1,21 @@
 """What a hostile review of rate limits asked: odd services, odd fields, odd configurations, and reloads in mid-flight."""
 
+import json
+import subprocess
+
 import pytest
 
 from harness import http1
-from harness.limits import NEVER, open_routes, remaining
+from harness.gateway import BINARY
+from harness.limits import NEVER, Club, admitted, open_routes, remaining, statuses
 from harness.problems import expect_problem
 
 SETTLED = {"key": "address", "tokens": 100, "refill": NEVER, "cost": {"field": "X-Tokens-Used", "reserve": 10, "most": 50}}
+
+
+@pytest.fixture(name="club")
+def _club(backend, issuer, tmp_path):
+    return Club(backend, issuer, tmp_path)
 
 
 # What a request costs that something became of
@@ -60,3 +69,21 @@ def test_trailers_count_where_the_head_says_nothing(gateway, backend, head, trai
         told = remaining(client.head())
     in_head = head.count(b"Used") == 1
     assert told == 100 - taken - (10 if not in_head else taken)
+
+
+# `explain` says what the gateway does
+
+
+def explained(instance, *arguments):
+    """The limits that `explain` finds, by name."""
+    done = subprocess.run([str(BINARY), "explain", *arguments, "--json", "-c", str(instance.config_path)], capture_output=True,
+                          text=True, timeout=20, check=False)
+    return {limit["name"]: limit for limit in json.loads(done.stdout)["limits"]}
+
+
+def test_before_authentication_nobody_stands_in_but_the_address(gateway, club):
+    instance = gateway(club.config({"limit": {"key": {"header": "X-Team"}, "tokens": 5, "refill": NEVER}}, {"/": ["limit"]}))
+    assert statuses(instance, "/", club.member("alice"), 3) == [200] * 3
+    assert admitted(instance, "/", club.member("bob")) == 2
+    said = explained(instance, "GET", "/", "--token", club.issuer.mint("alice"), "--address", "127.0.0.1")
+    assert said["limit"]["key"] == [{"part": "header x-team", "kind": "address", "value": "127.0.0.1", "why": "no header x-team"}]
