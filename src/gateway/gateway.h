@@ -74,7 +74,7 @@ class Gateway {
   AdminPage page(std::string_view path);
   AdminPage ready_page();
   std::string status_json();
-  telemetry::ProcessMetrics process_metrics();
+  telemetry::ProcessMetrics process_metrics();  // for who holds mutex_
 
   std::string config_file_;
   std::string version_;

@@ -153,7 +153,10 @@ AdminPage Gateway::page(std::string_view path) {
   if (path == "/status") return {200, kJson, status_json()};
   if (path == "/metrics") {
     std::string text;
-    telemetry::write_prometheus(text, *metrics_, process_metrics());
+    std::unique_lock lock(mutex_);
+    telemetry::ProcessMetrics process = process_metrics();
+    lock.unlock();
+    telemetry::write_prometheus(text, *metrics_, process);
     return {200, telemetry::kPrometheusContentType, std::move(text)};
   }
   return {404, "text/plain", "pages: /healthz /readyz /status /metrics\n"};
@@ -169,7 +172,6 @@ AdminPage Gateway::ready_page() {
 
 telemetry::ProcessMetrics Gateway::process_metrics() {
   telemetry::ProcessMetrics out;
-  std::lock_guard lock(mutex_);
   out.version = version_;
   out.config_hash = snapshot_->config.content_hash;
   out.started = started_;
@@ -195,8 +197,9 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
 }
 
 std::string Gateway::status_json() {
-  telemetry::ProcessMetrics process = process_metrics();
+  // Held throughout: what is listed has to be of the snapshot whose limits and services it is put beside.
   std::lock_guard lock(mutex_);
+  telemetry::ProcessMetrics process = process_metrics();
   JsonWriter json;
   json.begin_object();
   json.text("version", version_);
