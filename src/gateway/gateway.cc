@@ -255,7 +255,8 @@ void Gateway::reload() {
   warn_about_restart_settings(*loaded);
   if (!same_addresses(loaded->listeners, snapshot_->config.listeners)) loaded->listeners = snapshot_->config.listeners;
   open_limit_store(*loaded);
-  shared_->shared_buckets = shared_buckets_.get();  // workers look at it only under the snapshot that comes below
+  // Workers look at it only under the snapshot that comes below; once they may, it is not written any more.
+  if (shared_->shared_buckets == nullptr) shared_->shared_buckets = shared_buckets_.get();
   auto fresh = compile(std::move(*loaded));
   bool same_issuers = config::same_authentication(snapshot_->config, fresh->config);
   bool same_directory = snapshot_->directory == fresh->directory;
