@@ -9,6 +9,19 @@
 #include "limit/shared_buckets.h"
 
 namespace lotagate {
+namespace {
+
+// What a shared bucket would say now that `tokens` more were taken from it, or fewer. No product overflows: the bucket
+// and its debt together come back within 366 days, and nothing moves by more than both.
+void move_estimate(limit::BucketDecision& decision, const limit::BucketPolicy& policy, std::int64_t tokens) {
+  const auto most_missing = static_cast<std::int64_t>(policy.window_ns + policy.debt_ns);
+  const std::int64_t missing = decision.reset.count() + tokens * static_cast<std::int64_t>(policy.interval_ns);
+  const std::int64_t left = std::int64_t{decision.remaining} - tokens;
+  decision.reset = nanoseconds(std::clamp<std::int64_t>(missing, 0, most_missing));
+  decision.remaining = static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, policy.burst));
+}
+
+}  // namespace
 
 void LimitCheck::reset() {
   outcomes_.clear();
@@ -93,9 +106,7 @@ void LimitCheck::move(Outcome& outcome, std::int64_t tokens) {
     return;
   }
   worker_.shared().shared_buckets->settle(outcome.key, *bucket.shared, now, tokens);
-  std::int64_t left = static_cast<std::int64_t>(outcome.decision.remaining) - tokens;
-  outcome.decision.remaining =
-      static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, std::int64_t{bucket.policy.burst}));
+  move_estimate(outcome.decision, bucket.policy, tokens);
 }
 
 void LimitCheck::settle(const LimitAnswer& answer) {

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from harness import http1
+from harness.backend import answer_all
 from harness.gateway import BINARY
-from harness.limits import NEVER, Club, admitted, open_routes, remaining, statuses
+from harness.limits import NEVER, Club, admitted, open_routes, parse_items, remaining, statuses
 from harness.problems import expect_problem
 
 SETTLED = {"key": "address", "tokens": 100, "refill": NEVER, "cost": {"field": "X-Tokens-Used", "reserve": 10, "most": 50}}
@@ -69,6 +70,19 @@ def test_trailers_count_where_the_head_says_nothing(gateway, backend, head, trai
         told = remaining(client.head())
     in_head = head.count(b"Used") == 1
     assert told == 100 - taken - (10 if not in_head else taken)
+
+
+# Shared limits
+
+
+@pytest.mark.parametrize("price,left", [("0", 100), ("10", 90), ("50", 50)])
+def test_a_shared_limit_tells_one_story_after_it_was_settled(gateway, backend, redis, price, left):
+    """r tokens left is a bucket that is full again when the others have come back."""
+    server = backend(answer_all(lambda _request: http1.response_text(200, [("X-Tokens-Used", price)], b"ok")))
+    limits = {"limit": {**SETTLED, "refill": "1/s", "shared": True}}
+    instance = gateway(open_routes(server.url, limits, {"/": ["limit"]}, limit_store=redis().url))
+    told = parse_items(instance.get("/").get("RateLimit"))["limit"]
+    assert told["r"] >= left and abs(told["r"] + told["t"] - 100) <= 1
 
 
 # `explain` says what the gateway does
