@@ -222,6 +222,8 @@ std::uint32_t target(const Lease& lease, const LeaseView& view, std::uint64_t no
   std::uint64_t tokens = 2ull * lease.demand;
   if (span > kAheadNs) {
     tokens = static_cast<std::uint64_t>(static_cast<double>(lease.demand) * kAheadNs / static_cast<double>(span));
+  } else if (lease.demand >= kBusyDemand) {
+    tokens = std::max(tokens, lease.demand * kBusyAheadNs / span);
   }
   if (tokens == 0 && lease.demand > 0 && credit(lease, view, now_ns) == 0) tokens = 1;
   return static_cast<std::uint32_t>(
@@ -236,7 +238,13 @@ std::uint64_t lease_due_ns(const Lease& lease, const LeaseView& view, std::uint6
   const std::uint32_t hand = in_hand(lease, view, now_ns);
   const bool has_expired = hand < lease.old_tokens + lease.fresh_tokens;
   if (lease.broken) return std::max(floor, lease.wait_until_ns);
-  if (lease.owed > 0 || lease.refund > 0 || has_expired) return floor;
+  if (lease.refund > 0 || has_expired) return floor;
+  if (lease.owed > 0) {
+    // The store need not hear of every token while much of the credit is left; a bucket that is asked all the time
+    // would cost it, and this machine, 500 calls a second.
+    const bool patient = lease.known && lease.owed <= credit(lease, view, now_ns) / 4;
+    return patient ? std::max(floor, lease.asked_ns + kChargeEveryNs) : floor;
+  }
   const bool wants =
       (lease.need > hand && view.gateways > 1) || (hand <= lease.last_grant / 2 && target(lease, view, now_ns) > hand);
   return wants ? std::max(floor, lease.wait_until_ns) : kNotDue;

@@ -50,7 +50,10 @@ struct LeaseView {
 };
 
 inline constexpr std::uint64_t kAskEveryNs = 2'000'000;         // calls for one bucket are at least this far apart
-inline constexpr std::uint64_t kAheadNs = 200'000'000;          // demand to lease ahead for
+inline constexpr std::uint64_t kChargeEveryNs = 20'000'000;     // what is spent on credit, while little of it is
+inline constexpr std::uint64_t kAheadNs = 200'000'000;          // demand to lease ahead for, at most
+inline constexpr std::uint64_t kBusyAheadNs = 40'000'000;       // and at least, for a bucket that is asked all the time
+inline constexpr std::uint32_t kBusyDemand = 16;                // since the last call
 inline constexpr std::uint64_t kLongestWaitNs = 1'000'000'000;  // an empty bucket is asked again: others give back
 inline constexpr std::uint64_t kNotDue = UINT64_MAX;
 

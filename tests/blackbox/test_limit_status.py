@@ -159,18 +159,21 @@ def test_without_a_store_nothing_is_said_of_one(gateway, protected):
 
 def test_the_store_is_seen_coming_and_going(gateway, protected, issuer, redis):
     server = redis()
-    instance = gateway(protected({"everywhere": {"key": "user", "shared": True, "tokens": 1000, "refill": "1/h"},
+    instance = gateway(protected({"everywhere": {"key": "user", "shared": True, **_LARGE},
                                   "here": {"key": "user", **_LARGE}},
                                  limit_store=server.url))
     fields = bearer(issuer.mint("subject-of-alice"))
     eventually(lambda: status_of(instance)["store"]["connected"], "the store")
+    before = metric(instance, "lotagate_limit_store_calls_total", result="ok")
     ask(instance, 5, fields)
-    eventually(lambda: metric(instance, "lotagate_limit_store_tokens_held") > 0, "a lease")
+    eventually(lambda: metric(instance, "lotagate_limit_store_keys") == 1, "the bucket")
+    eventually(lambda: metric(instance, "lotagate_limit_store_calls_total", result="ok") > before, "a call")
     assert metric(instance, "lotagate_limit_store_connected") == 1
     assert metric(instance, "lotagate_limit_store_gateways") == 1
-    assert metric(instance, "lotagate_limit_store_keys") == 1
     assert metric(instance, "lotagate_limit_store_slots") >= 1000
-    assert metric(instance, "lotagate_limit_store_calls_total", result="ok") > 0
+    text = instance.admin("/metrics").body.decode()
+    for name in ("tokens_held", "tokens_owed", "oldest_lease_seconds", "no_room_total", "evictions_total"):
+        assert f"\nlotagate_limit_store_{name} " in text
     assert metric(instance, "lotagate_limit_store_round_trips_total") > 0
     assert metric(instance, "lotagate_limit_store_last_success_seconds") < 60
     assert metric(instance, "lotagate_limit_store_lost_total") == 0
