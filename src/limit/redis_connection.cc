@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 namespace lotagate::limit {
@@ -14,6 +15,23 @@ namespace {
 timeval as_timeval(milliseconds time) {
   return {.tv_sec = static_cast<time_t>(time.count() / 1000),
           .tv_usec = static_cast<suseconds_t>(time.count() % 1000 * 1000)};
+}
+
+// The longest answer there is: of CLUSTER SLOTS, with every second slot at another node.
+constexpr int kMostElements = 16384;
+constexpr std::size_t kMostAnswerBytes = 4UZ * 1024 * 1024;
+
+// hiredis makes room for as many elements as an array says it has. Whatever listens there may say two thousand million.
+const redisReplyObjectFunctions* guarded(const redisReplyObjectFunctions& plain) {
+  static const auto* const original = &plain;  // hiredis has one table for all connections
+  static const redisReplyObjectFunctions functions = [] {
+    redisReplyObjectFunctions copy = *original;
+    copy.createArray = [](const redisReadTask* task, int elements) -> void* {
+      return elements > kMostElements ? nullptr : original->createArray(task, elements);
+    };
+    return copy;
+  }();
+  return &functions;
 }
 
 }  // namespace
@@ -51,7 +69,7 @@ std::expected<std::unique_ptr<RedisConnection>, std::string> RedisConnection::co
                                                                                       const StoreSettings& settings) {
   redisContext* context = redisConnectWithTimeout(address.host.c_str(), address.port, as_timeval(settings.timeout));
   if (context == nullptr) return std::unexpected("out of memory");
-  std::unique_ptr<RedisConnection> connection(new RedisConnection(context));
+  std::unique_ptr<RedisConnection> connection(new RedisConnection(context, settings.timeout));
   if (context->err != 0) {
     connection->note_failure();
     return std::unexpected(connection->error());
@@ -79,6 +97,13 @@ std::expected<void, std::string> RedisConnection::greet(const StoreSettings& set
   return {};
 }
 
+RedisConnection::RedisConnection(redisContext* context, milliseconds timeout) : context_(context), timeout_(timeout) {
+  if (context->reader != nullptr) {
+    // Only read through: hiredis declares it without const.
+    context->reader->fn = const_cast<redisReplyObjectFunctions*>(guarded(*context->reader->fn));
+  }
+}
+
 RedisConnection::~RedisConnection() { redisFree(context_); }
 
 void RedisConnection::append(std::span<const std::string_view> arguments) {
@@ -102,14 +127,25 @@ bool RedisConnection::flush() {
   return !broken();
 }
 
+// By itself hiredis waits for each piece of an answer and takes any number of them: here an answer as a whole has a
+// time and a size.
 RedisReply RedisConnection::read() {
-  if (broken()) return {};
+  if (!flush()) return {};
+  const auto deadline = std::chrono::steady_clock::now() + timeout_;
   void* reply = nullptr;
-  if (redisGetReply(context_, &reply) != REDIS_OK) {
-    note_failure();
-    return {};
+  while (true) {
+    if (redisGetReplyFromReader(context_, &reply) != REDIS_OK) break;
+    if (reply != nullptr) return RedisReply(static_cast<redisReply*>(reply));
+    const bool late = std::chrono::steady_clock::now() > deadline;
+    if (late || context_->reader->len - context_->reader->pos > kMostAnswerBytes) {
+      failed_ = true;
+      timed_out_ = late;
+      return {};
+    }
+    if (redisBufferRead(context_) != REDIS_OK) break;
   }
-  return RedisReply(static_cast<redisReply*>(reply));
+  note_failure();
+  return {};
 }
 
 RedisReply RedisConnection::command(std::span<const std::string_view> arguments) {
@@ -128,7 +164,7 @@ void RedisConnection::note_failure() {
 
 std::string RedisConnection::error() const {
   if (timed_out_) return "timed out";
-  return error_summary(context_->err != 0 ? context_->errstr : "out of memory");
+  return error_summary(context_->err != 0 ? context_->errstr : "an answer too large");
 }
 
 }  // namespace lotagate::limit

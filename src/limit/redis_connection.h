@@ -56,11 +56,12 @@ class RedisConnection {
   std::string error() const;  // why it broke
 
  private:
-  explicit RedisConnection(redisContext* context) : context_(context) {}
+  RedisConnection(redisContext* context, milliseconds timeout);
   std::expected<void, std::string> greet(const StoreSettings& settings);
   void note_failure();
 
   redisContext* const context_;
+  const milliseconds timeout_;
   bool failed_ = false;
   bool timed_out_ = false;
 };
