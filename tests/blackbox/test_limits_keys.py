@@ -181,6 +181,14 @@ def test_R08_an_empty_field_is_none(start, value):
     assert admitted(instance, "/open") in (2, 5)
 
 
+def test_R08_a_field_that_came_twice_is_none(start):
+    """A client's own beside the proxy's: neither is believed."""
+    instance = start({"header": "X-Team"}, trusted=["127.0.0.1"])
+    assert admitted(instance, "/open", [("X-Team", "red")]) == 5
+    assert admitted(instance, "/open", [("X-Team", "red"), ("X-Team", "blue")]) == 5, "the address"
+    assert admitted(instance, "/open", [("X-Team", "green"), ("X-Team", "blue")]) == 0, "the same"
+
+
 def test_R08_a_field_from_anyone_only_where_it_is_written(start):
     instance = start({"header": "X-Team", "from": "anyone"})
     assert [admitted(instance, "/open", [("X-Team", team)]) for team in ("red", "blue")] == [5, 5]

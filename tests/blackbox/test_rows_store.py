@@ -211,6 +211,57 @@ def test_R02_R04_a_store_whose_clock_is_set(fleet, redis, tmp_path):
     assert len(passed(steady(events))) > 0.5 * RATE - 10
 
 
+def junk(connection):
+    connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    connection.wait_closed_by_peer()
+
+
+def answers_of_another_kind(connection):
+    """RESP, and never what was asked for."""
+    for answer in (b"*-1\r\n", b"+OK\r\n", b":-9223372036854775808\r\n", b"*3\r\n:1\r\n$-1\r\n*0\r\n", b"$-1\r\n") * 200:
+        connection.reader.fill()
+        connection.send(answer)
+
+
+def deep_lists(connection):
+    connection.reader.fill()
+    connection.send(b"*1\r\n" * 100_000)
+    connection.wait_closed_by_peer()
+
+
+def large_numbers(connection):
+    connection.reader.fill()
+    connection.send(b"*2147483647\r\n$2147483647\r\n" + b"x" * 100_000)
+    connection.wait_closed_by_peer()
+
+
+def without_end(connection):
+    connection.reader.fill()
+    connection.send(b"$1000000000\r\n")
+    try:
+        while True:
+            connection.send(b"x" * 65536)
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("handler", [
+    junk, answers_of_another_kind, deep_lists, large_numbers, without_end, lambda connection: connection.reset(),
+    lambda connection: connection.wait_closed_by_peer(),
+], ids=["HTTP", "another kind", "deep", "large", "without end", "reset", "silent"])
+def test_R04_a_store_that_is_none(gateway, backend, handler):
+    """Whatever listens there: policies do what they say, and nothing grows."""
+    false = backend(handler)
+    them = Fleet(gateway, backend, f"redis://127.0.0.1:{false.port}", SHARES, 1)
+    instance, = them.gateways
+    before = instance.memory()
+    eventually(lambda: len(false.connections) > 5 or false.connections and len(false.connections[0].received) > 500, "some attempts")
+    assert [instance.get(path).status for path in ("/local", "/open")] == [200, 200]
+    eventually(lambda: instance.get("/closed").status == 503, "what is closed to be closed")
+    assert instance.memory() - before < 20 * 1024 * 1024
+    assert them.waited(0.25) == 0
+
+
 def test_R04_a_store_that_is_slow_from_the_beginning(gateway, backend, faults):
     """Half a second a round trip: every request is of a new key, and none waits."""
     faults.slow()
