@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/buffer.h"
@@ -55,7 +56,7 @@ class BodyStream {
 
   bool ended() const { return ended_; }
   // Between begin() and the first next(): the trailers of a chunked body are wanted.
-  void keep_trailers() { chunks_.keep_trailers(); }
+  void keep_trailers() { chunks_.keep_trailers(trailers_); }
   // Of a body that has ended (ChunkDecoder::trailers).
   std::string_view trailers() const { return chunks_.trailers(); }
   std::uint64_t octets() const { return octets_; }
@@ -80,6 +81,7 @@ class BodyStream {
   Socket* socket_ = nullptr;
   http::Framing framing_;
   http::ChunkDecoder chunks_;
+  std::string trailers_;  // if they are wanted; used again by the next body
   std::string_view buffered_;
   std::string_view pending_;  // received, not yet handed out
   nanoseconds progress_{0};

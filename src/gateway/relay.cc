@@ -36,9 +36,10 @@ void Exchange::settle_limits(const http::Framing& framing) {
 }
 
 void Exchange::settle_limits_late() {
-  http::FieldList trailers;
   std::size_t most = view_->snapshot->config.limits.fields;
   std::string_view lines = response_body_.trailers();
+  http::FieldList& trailers = response_.fields;  // nobody needs those of the head any more
+  trailers.clear();
   if (!lines.empty() && http::read_field_lines(lines, most, trailers) != http::FieldFault::none) trailers.clear();
   limits_.settle({.status = response_.status, .fields = &trailers});
 }

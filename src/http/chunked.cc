@@ -152,7 +152,7 @@ Result<void> ChunkDecoder::end_extension_part(char c) {
 
 Result<void> ChunkDecoder::take_trailer(char c) {
   if (++trailer_bytes_ > kMaxTrailerBytes) return bad("trailers too long");
-  if (trailers_) *trailers_ += c;
+  if (trailers_ != nullptr) *trailers_ += c;
   switch (state_) {
     case State::trailer_start:
       if (c == '\r') {

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -24,10 +23,15 @@ class ChunkDecoder {
   Result<Step> next(std::string_view input);
   bool done() const { return state_ == State::done; }
   void reset() { *this = ChunkDecoder(); }
-  // Until the next reset.
-  void keep_trailers() { trailers_ = std::make_unique<std::string>(); }
+  // Until the next reset, in `into`, which is emptied and outlives that: up to 8 KiB.
+  void keep_trailers(std::string& into) {
+    into.clear();
+    trailers_ = &into;
+  }
   // Once done, the lines of the kept trailers with the empty line behind them (field_lines.h); else empty.
-  std::string_view trailers() const { return trailers_ && done() ? std::string_view(*trailers_) : std::string_view(); }
+  std::string_view trailers() const {
+    return trailers_ != nullptr && done() ? std::string_view(*trailers_) : std::string_view();
+  }
 
  private:
   enum class State : std::uint8_t {
@@ -65,7 +69,7 @@ class ChunkDecoder {
   std::uint32_t digits_ = 0;
   std::uint32_t extension_bytes_ = 0;
   std::uint32_t trailer_bytes_ = 0;
-  std::unique_ptr<std::string> trailers_;  // null: they are dropped
+  std::string* trailers_ = nullptr;  // null: they are dropped
 };
 
 // Writes the size line of a chunk ("1f\r\n") to `out` (at least kMaxChunkSizeLine bytes); returns its length.

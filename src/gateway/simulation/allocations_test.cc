@@ -143,6 +143,37 @@ TEST_F(RequestAllocations, ALargeAnswerHasNone) {
   EXPECT_EQ(in_steady_state({.answer = {.style = AnswerStyle::chunked, .bytes = 200'000}}), 0u);
 }
 
+// Before and after authentication, of several parts, by a case, settled by a status and by a field that may yet come in
+// the trailers.
+TEST_F(RequestAllocations, AGetUnderLimitsOfEveryKindHasNone) {
+  using Kind = config::LimitKeyPart::Kind;
+  const config::BucketSize size{.tokens = 1'000'000, .refill_per_second = 1000};
+  world_.reload([&](config::Config& config) {
+    auto add = [&](config::RateLimit limit) {
+      config.routes[7].limits.push_back({.limit = config.rate_limits.size()});
+      config.rate_limits.push_back(std::move(limit));
+    };
+    add({.name = "failures",
+         .key = {{.kind = Kind::address}, {.kind = Kind::header, .name = "x-team"}},
+         .size = size,
+         .stage = config::LimitStage::before_authentication,
+         .count = {401}});
+    add({.name = "parts",
+         .key = {{.kind = Kind::user}, {.kind = Kind::route}, {.kind = Kind::claim, .name = "organisation"}},
+         .size = size,
+         .exempt = {.addresses = {}, .paths = {"/health"}, .users = {"a user with quite a long name"}}});
+    add({.name = "priced", .size = size, .cost = {.tokens = 5, .field = "x-tokens-used", .most = 50}});
+    add({.name = "cases",
+         .by = {.kind = config::LimitSelector::Kind::role},
+         .cases = {{"a role that nobody has", std::nullopt}, {"*", size}},
+         .legacy_headers = true});
+  });
+  RequestPlan request = full();
+  EXPECT_EQ(in_steady_state(request), 0u);
+  request.answer.style = AnswerStyle::chunked;
+  EXPECT_EQ(in_steady_state(request), 0u);
+}
+
 TEST_F(RequestAllocations, AreCounted) {
   Client& client = world_.start_client({.requests = {{}}});
   allocations = 0;
