@@ -96,14 +96,14 @@ def test_R04_a_store_that_fails(fleet, faults, fault):
         assert closed.status == 503 and int(closed.get("Retry-After")) >= 1
         assert [instance.get("/open").status for _ in range(50)] == [200] * 50
     down = elapsed(crowd)
-    eventually(lambda: elapsed(crowd) > down + 1.5, "a while of it")
+    eventually(lambda: elapsed(crowd) > down + 1, "a while of it")
     mend()
     seconds = them.wait_store(True)
-    eventually(lambda: elapsed(crowd) > down + 1.5 + seconds + 1.5, "a while after it", timeout=30)
+    eventually(lambda: elapsed(crowd) > down + 1 + seconds + 1.6, "a while after it", timeout=30)
     events = crowd.stop()
     # Without the store each gateway has its share once more: a full bucket between them, at most.
     expect_within_outage(events, gateways=4)
-    assert len(passed(steady(events, 1.0))) > 0.7 * RATE - 10, "the rate is back"
+    assert len(passed(steady(events))) > 0.5 * RATE - 10, "the rate is back"
     eventually(lambda: them.gateways[0].get("/closed").status == 200, "what was closed to be open again")
     assert them.waited(0.25) == 0, "a request waited for the store"
 
