@@ -91,10 +91,24 @@ std::optional<LimitKeyPart> read_map_part(Problems& problems, const YamlNode& no
   return LimitKeyPart{.kind = LimitKeyPart::Kind::claim, .name = *std::move(claim)};
 }
 
+// A tenant comes with the user from the User Management Service, or with the token.
+bool knows_tenants(const Config& config) {
+  auto names_tenant = [](const Issuer& issuer) { return !issuer.rights.tenant.empty(); };
+  return config.user_management || std::ranges::any_of(config.authentication.issuers, names_tenant);
+}
+
 std::optional<LimitKeyPart> read_part(Problems& problems, const YamlNode& node, const Config& config) {
   if (node.kind == YamlNode::Kind::map) return read_map_part(problems, node, config);
   auto found = node.kind == YamlNode::Kind::scalar ? std::ranges::find(kWords, node.text) : kWords.end();
-  if (found != kWords.end()) return LimitKeyPart{.kind = static_cast<LimitKeyPart::Kind>(found - kWords.begin())};
+  if (found != kWords.end()) {
+    auto kind = static_cast<LimitKeyPart::Kind>(found - kWords.begin());
+    if (kind == LimitKeyPart::Kind::tenant && !knows_tenants(config)) {
+      problems.warn(node.at,
+                    "nobody has a tenant without `authorization.user_management` or an issuer's "
+                    "`tenant_claim`: the user stands in, or the address");
+    }
+    return LimitKeyPart{.kind = kind};
+  }
   problems.add(node.at, fmt::format("expected one of user, tenant, address, api_key, route, service, {{ header: NAME "
                                     "}}, {{ claim: NAME }}, found {}{}",
                                     describe(node), hint(node.text, kWords)));

@@ -54,10 +54,6 @@ IpAddress masked(const Network& network) {
 
 // Every client is then a proxy that may say who it is (I04), and header keys of limits count from everybody (R08).
 void warn_about_everybody(Problems& problems, const YamlNode& proxies, const std::vector<Network>& networks) {
-  constexpr std::uint8_t kAllOfV4 = 96;  // of the mapped form
-  auto is_everybody = [](const Network& network) {
-    return network.prefix_bits == 0 || (network.ip.is_v4() && network.prefix_bits == kAllOfV4);
-  };
   if (std::ranges::none_of(networks, is_everybody)) return;
   problems.warn(proxies.at, "`trusted_proxies` trusts everybody: clients can forge their address with X-Forwarded-For");
 }
@@ -78,6 +74,11 @@ bool takes(const std::vector<Listener>& listeners, const SocketAddress& address)
 }
 
 }  // namespace
+
+bool is_everybody(const Network& network) {
+  constexpr std::uint8_t kAllOfV4 = 96;  // of the mapped form
+  return network.prefix_bits == 0 || (network.ip.is_v4() && network.prefix_bits == kAllOfV4);
+}
 
 std::vector<Network> read_networks(Problems& problems, const YamlNode& node, const CollectionRule& rule) {
   std::vector<Network> networks;

@@ -159,6 +159,10 @@ void LimitReader::read_selector(const YamlNode& node) {
     return;
   }
   bool plan = found == std::begin(kSelectors);
+  if (plan && !config_.user_management) {
+    problems_.warn(node.at,
+                   "nobody has a plan without `authorization.user_management`: everybody has the case `\"*\"`");
+  }
   limit_.by.kind = plan ? LimitSelector::Kind::plan : LimitSelector::Kind::role;
 }
 
@@ -188,6 +192,10 @@ void LimitReader::read_cases() {
   }
   if (std::ranges::find(limit_.cases, kEverybodyElse, &LimitCase::value) == limit_.cases.end()) {
     problems_.add(node->key_at, "`cases` has to say what everybody else has: add `\"*\"`");
+  }
+  auto is_unlimited = [](const LimitCase& one) { return !one.size; };
+  if (std::ranges::all_of(limit_.cases, is_unlimited)) {
+    problems_.warn(node->key_at, "limits nobody: every case is unlimited");
   }
 }
 
@@ -257,6 +265,9 @@ void LimitReader::read_exemptions(const YamlNode& node) {
   if (const YamlNode* addresses = map.find("addresses")) {
     limit_.exempt.addresses =
         read_networks(problems_, *addresses, {.what = "a list of networks", .most = kMaxExemptNetworks});
+    if (std::ranges::any_of(limit_.exempt.addresses, is_everybody)) {
+      problems_.warn(addresses->at, "exempts everybody: the limit holds for nobody");
+    }
   }
   if (const YamlNode* paths = map.find("paths")) {
     for (const YamlNode* item : read_texts(problems_, *paths, {.what = "a list of paths", .most = kMaxExempt})) {

@@ -23,6 +23,9 @@ void read_access_log(Problems& problems, const YamlNode& node, const std::filesy
 // Networks without bits behind their prefix; what is none is reported.
 std::vector<Network> read_networks(Problems& problems, const YamlNode& node, const CollectionRule& rule);
 
+// All addresses of IPv4, of IPv6, or of both.
+bool is_everybody(const Network& network);
+
 void read_services(Problems& problems, const YamlNode& node, std::vector<Service>& services);
 
 // What tells the buckets or the queues of a limit apart: one part or a list of up to 8 different ones; at least one,

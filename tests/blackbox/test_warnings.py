@@ -20,7 +20,7 @@ def test_check_prints_warnings_and_accepts_the_file(tmp_path):
         "limit_store: redis://:hunter2@127.0.0.1\n"
         "rate_limits:\n"
         "  team: { key: { header: X-Team }, rate: 5/s }\n"
-        "  plan: { by: plan, cases: { '*': 5/s } }\n"
+        "  plan: { by: role, cases: { '*': 5/s } }\n"
         "routes: [ { path: /, service: backend, public: true, limits: [ team, plan ] } ]\n", encoding="ascii")
     result = run_command("check", "-c", path)
     assert result.returncode == 0 and result.stdout.startswith(f"{path}: ok"), result
