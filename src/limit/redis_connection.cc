@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
+#include <utility>
 #include <vector>
 
 namespace lotagate::limit {
@@ -17,21 +19,28 @@ timeval as_timeval(milliseconds time) {
           .tv_usec = static_cast<suseconds_t>(time.count() % 1000 * 1000)};
 }
 
-// The longest answer there is: of CLUSTER SLOTS, with every second slot at another node.
+// An exchange is many answers; each has `timeout` from the one before it, all have these.
+constexpr int kTimeoutsOfAnExchange = 4;
+// A read is 16 KiB at most. The largest answer asked for is CLUSTER SLOTS, with its 16384 slots about 2 MiB.
+constexpr int kMostReadsOfAnAnswer = 256;
 constexpr int kMostElements = 16384;
-constexpr std::size_t kMostAnswerBytes = 4UZ * 1024 * 1024;
 
-// hiredis makes room for as many elements as an array says it has. Whatever listens there may say two thousand million.
-const redisReplyObjectFunctions* guarded(const redisReplyObjectFunctions& plain) {
-  static const auto* const original = &plain;  // hiredis has one table for all connections
-  static const redisReplyObjectFunctions functions = [] {
-    redisReplyObjectFunctions copy = *original;
-    copy.createArray = [](const redisReadTask* task, int elements) -> void* {
-      return elements > kMostElements ? nullptr : original->createArray(task, elements);
-    };
-    return copy;
-  }();
-  return &functions;
+// hiredis reserves room for as many elements as an answer says it has: up to 16 GiB for eleven bytes.
+struct ReplyFunctions {
+  redisReplyObjectFunctions original, bounded;
+};
+
+ReplyFunctions& reply_functions(const redisReader* reader) {
+  static ReplyFunctions functions{.original = *reader->fn, .bounded = *reader->fn};
+  return functions;
+}
+
+void bound_arrays(redisReader& reader) {
+  ReplyFunctions& functions = reply_functions(&reader);
+  functions.bounded.createArray = [](const redisReadTask* task, auto count) -> void* {
+    return count > kMostElements ? nullptr : reply_functions(nullptr).original.createArray(task, count);
+  };
+  reader.fn = &functions.bounded;
 }
 
 }  // namespace
@@ -98,10 +107,7 @@ std::expected<void, std::string> RedisConnection::greet(const StoreSettings& set
 }
 
 RedisConnection::RedisConnection(redisContext* context, milliseconds timeout) : context_(context), timeout_(timeout) {
-  if (context->reader != nullptr) {
-    // Only read through: hiredis declares it without const.
-    context->reader->fn = const_cast<redisReplyObjectFunctions*>(guarded(*context->reader->fn));
-  }
+  bound_arrays(*context->reader);
 }
 
 RedisConnection::~RedisConnection() { redisFree(context_); }
@@ -114,38 +120,55 @@ void RedisConnection::append(std::span<const std::string_view> arguments) {
     words[i] = arguments[i].data();
     lengths[i] = arguments[i].size();
   }
+  unsent_ = true;
   if (redisAppendCommandArgv(context_, static_cast<int>(count), words.data(), lengths.data()) != REDIS_OK) {
     note_failure();
   }
 }
 
 bool RedisConnection::flush() {
-  int done = 0;
-  while (!broken() && done == 0) {
-    if (redisBufferWrite(context_, &done) != REDIS_OK) note_failure();
+  if (!std::exchange(unsent_, false)) return !broken();
+  const MonotonicTime begin = std::chrono::steady_clock::now();
+  exchange_end_ = begin + kTimeoutsOfAnExchange * timeout_;
+  for (int done = 0; !broken() && done == 0;) {
+    if (redisBufferWrite(context_, &done) != REDIS_OK) {
+      note_failure();
+    } else if (done == 0 && std::chrono::steady_clock::now() > begin + timeout_) {
+      fail("timed out", true);
+    }
   }
   return !broken();
 }
 
-// By itself hiredis waits for each piece of an answer and takes any number of them: here an answer as a whole has a
-// time and a size.
 RedisReply RedisConnection::read() {
-  if (!flush()) return {};
-  const auto deadline = std::chrono::steady_clock::now() + timeout_;
-  void* reply = nullptr;
-  while (true) {
+  if (broken() || !flush()) return {};
+  const MonotonicTime end = std::min(std::chrono::steady_clock::now() + timeout_, exchange_end_);
+  for (int reads = 0;; ++reads) {
+    void* reply = nullptr;
     if (redisGetReplyFromReader(context_, &reply) != REDIS_OK) break;
     if (reply != nullptr) return RedisReply(static_cast<redisReply*>(reply));
-    const bool late = std::chrono::steady_clock::now() > deadline;
-    if (late || context_->reader->len - context_->reader->pos > kMostAnswerBytes) {
-      failed_ = true;
-      timed_out_ = late;
+    if (reads == kMostReadsOfAnAnswer) {
+      fail("an answer without an end", false);
       return {};
     }
+    if (!wait_for_bytes(end)) return {};
     if (redisBufferRead(context_) != REDIS_OK) break;
   }
   note_failure();
   return {};
+}
+
+// Past the end, too, what has come already is taken: it may be this thread that was late.
+bool RedisConnection::wait_for_bytes(MonotonicTime end) {
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+    pollfd wanted{.fd = context_->fd, .events = POLLIN, .revents = 0};
+    const int ready = poll(&wanted, 1, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno == EINTR) continue;
+    fail("timed out", true);
+    return false;
+  }
 }
 
 RedisReply RedisConnection::command(std::span<const std::string_view> arguments) {
@@ -162,9 +185,16 @@ void RedisConnection::note_failure() {
   timed_out_ = context_->err == REDIS_ERR_IO && (code == EAGAIN || code == EWOULDBLOCK || code == ETIMEDOUT);
 }
 
+void RedisConnection::fail(std::string_view why, bool timed_out) {
+  failed_ = true;
+  timed_out_ = timed_out;
+  why_ = why;
+}
+
 std::string RedisConnection::error() const {
   if (timed_out_) return "timed out";
-  return error_summary(context_->err != 0 ? context_->errstr : "an answer too large");
+  if (!why_.empty()) return std::string(why_);
+  return error_summary(context_->err != 0 ? context_->errstr : "out of memory");
 }
 
 }  // namespace lotagate::limit

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "limit/shared_policy.h"
 
 struct redisContext;
@@ -35,7 +36,8 @@ class RedisReply {
   std::unique_ptr<redisReply, void (*)(redisReply*)> reply_{nullptr, &keep_reply};
 };
 
-// For one thread. Once broken() it stays so.
+// For one thread. Once broken() it stays so. Whoever answers is not trusted to be a Redis: an answer has a deadline as
+// a whole, however it drips in, and a size that those of the commands used here are far below.
 class RedisConnection {
  public:
   // Connects, authenticates and selects the database. The error is one line without a password.
@@ -58,12 +60,17 @@ class RedisConnection {
  private:
   RedisConnection(redisContext* context, milliseconds timeout);
   std::expected<void, std::string> greet(const StoreSettings& settings);
+  bool wait_for_bytes(MonotonicTime end);
   void note_failure();
+  void fail(std::string_view why, bool timed_out);
 
   redisContext* const context_;
   const milliseconds timeout_;
+  MonotonicTime exchange_end_{};  // of all answers to what was written last
+  bool unsent_ = false;
   bool failed_ = false;
   bool timed_out_ = false;
+  std::string_view why_;  // it failed, if not hiredis says so
 };
 
 // The first words of a server's error: servers repeat arguments of commands they do not know.
