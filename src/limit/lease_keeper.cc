@@ -114,6 +114,7 @@ void LeaseKeeper::apply_settings() {
   earlier_.round_trips += store_->counters().round_trips;
   store_.emplace(settings_);
   life_ns_ = static_cast<std::uint64_t>(nanoseconds(settings_.lease_life).count());
+  fewer_since_ = {};
   up_ = false;
   probe_at_ = {};
 }
@@ -138,6 +139,7 @@ void LeaseKeeper::go_away(const std::string& why) {
   // The first time at once, before anybody is told: perhaps it only restarted.
   const bool first = up_.exchange(false);
   store_->close();
+  fewer_since_ = {};  // seen by a store that may be another one, or empty, when it is back
   if (first) away_since_ = now;
   probe_at_ = first ? now : now + settings_.probe_every;
   {
@@ -165,8 +167,8 @@ void LeaseKeeper::come_back() {
   publish();
 }
 
-// Also the proof that the store can be written. In a cluster the loss of the server that counts gateways is no more
-// than that.
+// Also the proof that the store can be written, so an error about this key is one about the store: without it each
+// gateway would believe to be alone. In a cluster the loss of the server that counts gateways is no more than that.
 bool LeaseKeeper::beat(bool leave, std::string& error) {
   std::vector<StoreRequest> request(1);
   request[0].script = &gateways_script();
@@ -177,8 +179,16 @@ bool LeaseKeeper::beat(bool leave, std::string& error) {
     error = done.error();
     return false;
   }
-  if (request[0].outcome == StoreRequest::Outcome::answered) {
-    count_gateways(static_cast<std::uint32_t>(std::clamp<std::int64_t>(request[0].reply.integer(), 1, 100'000)));
+  const StoreRequest::Outcome outcome = request[0].outcome;
+  const std::int64_t seen = outcome == StoreRequest::Outcome::answered ? request[0].reply.integer() : 0;
+  if (seen > 0) {
+    count_gateways(static_cast<std::uint32_t>(std::min<std::int64_t>(seen, 100'000)));
+  } else if (outcome == StoreRequest::Outcome::answered && !leave) {
+    error = "the answer is none of our script's";
+    return false;
+  } else if (outcome == StoreRequest::Outcome::refused || !store_->is_cluster()) {
+    error = store_->failure();
+    return false;
   }
   publish();
   return true;

@@ -147,6 +147,7 @@ bool RedisStore::ready(Node& node, MonotonicTime now) {
     return false;
   }
   node.connection = std::move(*connection);
+  node.refuses_scripts.clear();
   return true;
 }
 
@@ -188,7 +189,8 @@ bool RedisStore::send(Node& node) {
       connection.append(load);
     }
     for (int i = 0; i < 2; ++i) {
-      if (connection.read().is_error()) fail(node, "SCRIPT LOAD refused");
+      const RedisReply loaded = connection.read();
+      if (loaded.is_error()) node.refuses_scripts = error_summary(loaded.text());
     }
   }
   for (StoreRequest* request : node.sent) {
@@ -222,13 +224,13 @@ bool RedisStore::is_to_repeat(Node& node, StoreRequest& request) {
     return false;
   }
   const std::string_view error = request.reply.text();
-  if (error.starts_with("NOSCRIPT")) {
+  if (error.starts_with("NOSCRIPT") && node.refuses_scripts.empty()) {
     node.load_scripts = true;
     return true;
   }
   if (cluster_ && follow(node, request, error)) return true;
   ++counters_.failed;
-  failure_ = fmt::format("{}: {}", name_of(node.address), error_summary(error));
+  fail(node, node.refuses_scripts.empty() ? error_summary(error) : "SCRIPT LOAD: " + node.refuses_scripts);
   if (error.find("WRONGTYPE") != std::string_view::npos) {
     request.outcome = StoreRequest::Outcome::refused;
     return false;

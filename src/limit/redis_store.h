@@ -57,7 +57,8 @@ class RedisStore {
   std::expected<void, std::string> run(std::span<StoreRequest> requests, MonotonicTime now);
 
   bool is_cluster() const { return cluster_; }
-  std::string server() const;  // that open() found
+  std::string server() const;                              // that open() found
+  const std::string& failure() const { return failure_; }  // the last one of the last run
   const StoreCounters& counters() const { return counters_; }
 
   // The slot of a key (Redis Cluster specification: CRC16 of the hash tag, if there is one).
@@ -69,6 +70,7 @@ class RedisStore {
     std::unique_ptr<RedisConnection> connection = nullptr;
     MonotonicTime retry_at{};
     bool load_scripts = false;
+    std::string refuses_scripts = {};  // why
     std::vector<StoreRequest*> sent = {};
   };
 
@@ -89,7 +91,7 @@ class RedisStore {
   std::size_t next_server_ = 0;
   bool cluster_ = false;
   bool slots_are_old_ = false;
-  std::string failure_;               // the last one of this run
+  std::string failure_;
   bool unusable_ = false;             // a server said in this run that the store as a whole cannot be used
   std::deque<Node> nodes_;            // references stay good while new ones become known
   std::vector<std::uint16_t> slots_;  // the node of each slot, in a cluster

@@ -259,6 +259,52 @@ TEST(SharedBucketsFailure, PasswordsAndDatabasesAreUsedAndNeverTold) {
   }
 }
 
+// Each gateway would believe to be the only one.
+TEST(SharedBucketsFailure, AStoreThatDoesNotCountGatewaysIsAway) {
+  RedisServer server;
+  server.command({"SET", "lotagate:gateways", "what somebody else left"});
+  Gateway gateway(settings_of({server.address()}), policy_of(10, kHourly, StoreFailure::closed));
+  ASSERT_TRUE(eventually([&] { return !gateway.logged().empty(); }));
+  EXPECT_TRUE(gateway.take().unavailable);
+  EXPECT_NE(gateway.logged()[0].find("WRONGTYPE"), std::string::npos) << gateway.logged()[0];
+  server.command({"DEL", "lotagate:gateways"});
+  ASSERT_TRUE(gateway.waits_for(true));
+}
+
+TEST(SharedBucketsFailure, AStoreThatRefusesScriptsIsAway) {
+  RedisServer server;
+  server.command({"ACL", "SETUSER", "default", "-script"});
+  Gateway gateway(settings_of({server.address()}), policy_of(10, kHourly, StoreFailure::closed));
+  ASSERT_TRUE(eventually([&] { return !gateway.logged().empty(); }));
+  EXPECT_TRUE(gateway.take().unavailable);
+  EXPECT_NE(gateway.logged()[0].find("SCRIPT LOAD: NOPERM"), std::string::npos) << gateway.logged()[0];
+  server.command({"ACL", "SETUSER", "default", "+script"});
+  ASSERT_TRUE(gateway.waits_for(true));
+}
+
+// Two that saw a third one leave just before the store is lost: when it is back and empty, the one that finds it first
+// sees nobody but itself there, and must not believe that.
+TEST(SharedBucketsFailure, WhoFindsAnEmptiedStoreFirstKnowsOfTheOthers) {
+  RedisServer server;
+  StoreSettings settings = settings_of({server.address()});
+  settings.gateway_life = milliseconds(500);
+  Gateway first(settings, policy_of(30, kHourly));
+  settings.probe_every = std::chrono::minutes(1);
+  Gateway second(settings, policy_of(30, kHourly));
+  {
+    Gateway third(settings, policy_of(30, kHourly));
+    ASSERT_TRUE(first.waits_for_gateways(3));
+  }
+  const std::uint64_t before = first.buckets.stats().calls_ok;
+  ASSERT_TRUE(eventually([&] { return first.buckets.stats().calls_ok > before + 1; }));
+  server.end(SIGKILL);
+  ASSERT_TRUE(first.waits_for(false));
+  std::this_thread::sleep_for(milliseconds(600));  // the life of a gateway, and more
+  server.start();
+  ASSERT_TRUE(first.waits_for(true));
+  EXPECT_GE(first.buckets.stats().live_gateways, 2u);
+}
+
 TEST(SharedBucketsFailure, AFullTableFallsBackToTheGatewaysShare) {
   StoreSettings nowhere = settings_of({{.host = "127.0.0.1", .port = free_port()}});
   nowhere.memory_bytes = 16 * 1024;
