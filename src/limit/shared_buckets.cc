@@ -18,6 +18,8 @@
 namespace lotagate::limit {
 namespace {
 
+constexpr nanoseconds kRetryClosed = seconds(1);
+
 // The same on every gateway, so not keyed: the first half of SHA-256, which nobody can find two identities for.
 std::array<std::uint64_t, 2> store_id(std::string_view identity) noexcept {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -43,12 +45,22 @@ class SharedBuckets::Impl {
         crowd(settings.memory_bytes / 16),
         keeper(std::move(settings), std::move(hooks), table, queue) {}
 
-  // No room for the key: a bucket of this gateway's share, outside of the leases. What it admits is not charged.
+  // No room for the key: a bucket of this gateway's share, outside of the leases. What it admits is not charged. While
+  // the store is away the policy decides, as for keys that have room: there is none as soon as a flood of other keys
+  // waits to be charged.
   SharedDecision take_without_lease(std::uint64_t key, const SharedPolicy& policy, const LeaseView& view,
                                     MonotonicTime now, std::uint32_t cost) noexcept {
     no_room.fetch_add(1, std::memory_order_relaxed);
     const BucketPolicy local = lease_local_policy(policy.bucket, view.gateways);
-    return {.decision = crowd.take(key, local, now, std::min(cost, local.burst)), .local = true};
+    SharedDecision answer{.local = true};
+    if (!view.up && policy.on_failure == StoreFailure::closed) {
+      answer.decision = {.allowed = false, .remaining = 0, .retry_after = kRetryClosed, .reset = kRetryClosed};
+      answer.unavailable = true;
+      return answer;
+    }
+    answer.decision = crowd.take(key, local, now, std::min(cost, local.burst));
+    if (!view.up && policy.on_failure == StoreFailure::open) answer.decision.allowed = true;
+    return answer;
   }
 
   LeaseTable table;

@@ -317,5 +317,20 @@ TEST(SharedBucketsFailure, AFullTableFallsBackToTheGatewaysShare) {
   EXPECT_LE(gateway.take_many(100, 5000 * kKey), 10u);
 }
 
+TEST(SharedBucketsFailure, AFullTableChangesNothingAboutClosedAndOpen) {
+  StoreSettings nowhere = settings_of({{.host = "127.0.0.1", .port = free_port()}});
+  nowhere.memory_bytes = 16 * 1024;
+  Gateway gateway(nowhere, policy_of(10, kHourly));
+  const SharedPolicy& closed = gateway.buckets.policy(policy_of(10, kHourly, StoreFailure::closed));
+  const SharedPolicy& open = gateway.buckets.policy(policy_of(10, kHourly, StoreFailure::open));
+  for (std::uint64_t i = 1; i < 5000; ++i) gateway.take(i * kKey);
+  const std::uint64_t key = 5000 * kKey;
+  for (int i = 0; i < 20; ++i) {
+    const SharedDecision refused = gateway.buckets.take(key, "one", closed, now());
+    EXPECT_TRUE(!refused.decision.allowed && refused.unavailable && refused.local);
+    EXPECT_TRUE(gateway.buckets.take(key + kKey, "another", open, now()).decision.allowed);
+  }
+}
+
 }  // namespace
 }  // namespace lotagate::limit
