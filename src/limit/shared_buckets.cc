@@ -52,7 +52,7 @@ class SharedBuckets::Impl {
                                     MonotonicTime now, std::uint32_t cost) noexcept {
     no_room.fetch_add(1, std::memory_order_relaxed);
     const BucketPolicy local = lease_local_policy(policy.bucket, view.gateways);
-    SharedDecision answer{.local = true};
+    SharedDecision answer{.decision = {}, .local = true};
     if (!view.up && policy.on_failure == StoreFailure::closed) {
       answer.decision = {.allowed = false, .remaining = 0, .retry_after = kRetryClosed, .reset = kRetryClosed};
       answer.unavailable = true;
