@@ -4,6 +4,7 @@ import pytest
 
 from harness.clock import DAY, WallClock
 from harness.fleet import Fleet, elapsed, most_admitted, steady
+from harness.gateway import SANITIZED
 from harness.limits import NEVER, Crowd, passed
 from harness.problems import expect_problem
 from harness.redis_server import Relay
@@ -258,7 +259,8 @@ def test_R04_a_store_that_is_none(gateway, backend, handler):
     eventually(lambda: len(false.connections) > 5 or false.connections and len(false.connections[0].received) > 500, "some attempts")
     assert [instance.get(path).status for path in ("/local", "/open")] == [200, 200]
     eventually(lambda: instance.get("/closed").status == 503, "what is closed to be closed")
-    assert instance.memory() - before < 20 * 1024 * 1024
+    # AddressSanitizer keeps 256 MiB of what was freed.
+    assert instance.memory() - before < (400 if SANITIZED else 20) * 1024 * 1024
     assert them.waited(0.25) == 0
 
 
