@@ -121,7 +121,14 @@ Task<Result<void>> Exchange::take_places() {
     }
     client().set_hangup_listener(nullptr);
   }
-  if (!*decision) limits_.give_back();
+  if (*decision) co_return *decision;
+  const Error& error = decision->error();
+  if (error.code == ErrorCode::client_closed) {
+    // Who leaves has asked, or leaving would be a way to ask for ever. What a service would have charged goes back.
+    limits_.settle({.status = error_status(error), .reached_service = false});
+  } else {
+    limits_.give_back();
+  }
   co_return *decision;
 }
 

@@ -2,14 +2,17 @@
 
 import json
 import subprocess
+import threading
 
 import pytest
 
 from harness import http1
 from harness.backend import answer_all
+from harness.client import RawClient
 from harness.gateway import BINARY
 from harness.limits import NEVER, Club, admitted, open_routes, parse_items, remaining, statuses
 from harness.problems import expect_problem
+from harness.wait import eventually
 
 SETTLED = {"key": "address", "tokens": 100, "refill": NEVER, "cost": {"field": "X-Tokens-Used", "reserve": 10, "most": 50}}
 
@@ -70,6 +73,40 @@ def test_trailers_count_where_the_head_says_nothing(gateway, backend, head, trai
         told = remaining(client.head())
     in_head = head.count(b"Used") == 1
     assert told == 100 - taken - (10 if not in_head else taken)
+
+
+def test_who_leaves_the_queue_has_asked_but_used_nothing(gateway, backend):
+    """Otherwise to leave would be a way to ask again and again, and nobody would ever be refused."""
+    release = threading.Event()
+
+    def handler(connection):
+        while True:
+            connection.read_request()
+            release.wait(10)
+            connection.send(http1.response_text(200, [], b"ok"))
+
+    limits = {"calls": {"key": "address", "rate": "9/d"}, "limit": SETTLED, "failures": {"key": "address", "rate": "8/d", "count": [401]}}
+    config = open_routes(backend(handler).url, limits, {"/": list(limits)}, concurrency_limits={
+        "one": {"key": "address", "requests": 1, "queue": {"requests": 5}}})
+    config["routes"][0]["concurrency"] = ["one"]
+    instance = gateway(config)
+
+    def waiting():
+        return instance.admin("/status").json()["concurrency_limits"][0]["waiting"]
+
+    with instance.client() as first:
+        first.send(http1.request_text("GET", "/"))
+        eventually(lambda: instance.admin("/status").json()["concurrency_limits"][0]["in_flight"] == 1, "the first to be under way")
+        for _ in range(2):
+            gone = RawClient(instance.port)
+            gone.send(http1.request_text("GET", "/"))
+            eventually(lambda: waiting() == 1, "the second to wait")
+            gone.reset()
+            eventually(lambda: waiting() == 0, "the second to be gone")
+        release.set()
+        assert first.response().status == 200
+    response = instance.get("/")
+    assert (remaining(response, "calls"), remaining(response), remaining(response, "failures")) == (9 - 4, 100 - 20, 8)
 
 
 # Shared limits
