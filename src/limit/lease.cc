@@ -67,14 +67,22 @@ std::uint32_t credit(const Lease& lease, const LeaseView& view, std::uint64_t no
 void enter_local(Lease& lease, const LeaseView& view, std::uint64_t now_ns) noexcept {
   const BucketPolicy local = lease_local_policy(lease.policy->bucket, view.gateways);
   const std::uint32_t share = std::min(local.burst, ceil_div(left_in_store(lease, now_ns), view.gateways));
-  const std::uint64_t tokens = until(share, std::uint64_t{lease.owed} + lease.charging);
-  lease.local_full_at_ns = now_ns + (local.burst - tokens) * local.interval_ns;
+  // What is owed may be more than the share: a debt, or of fewer gateways. It is missing here, too, else it would be
+  // taken for refilled afterwards.
+  const std::uint64_t owed = std::uint64_t{lease.owed} + lease.charging;
+  const std::uint64_t missing = std::max(local.burst - until(share, owed), owed);
+  lease.local_full_at_ns = now_ns + std::min(missing, kMaxWindowNs / local.interval_ns) * local.interval_ns;
+  lease.local_gateways = view.gateways;
   lease.local = true;
 }
 
+BucketPolicy local_policy(const Lease& lease) noexcept {
+  return lease_local_policy(lease.policy->bucket, std::max(lease.local_gateways, 1u));
+}
+
 // What was spent here and has been refilled here since needs no charge: the store's bucket refilled as much.
-void leave_local(Lease& lease, const LeaseView& view, std::uint64_t now_ns) noexcept {
-  const BucketPolicy local = lease_local_policy(lease.policy->bucket, view.gateways);
+void leave_local(Lease& lease, std::uint64_t now_ns) noexcept {
+  const BucketPolicy local = local_policy(lease);
   const std::uint64_t missing = until(lease.local_full_at_ns, now_ns);
   const std::uint64_t tokens = missing / local.interval_ns + (missing % local.interval_ns != 0 ? 1 : 0);
   lease.owed = static_cast<std::uint32_t>(std::min<std::uint64_t>(lease.owed, tokens));
@@ -124,7 +132,7 @@ SharedDecision take_shared(Lease& lease, const LeaseView& view, std::uint64_t no
 
 SharedDecision take_local(Lease& lease, const LeaseView& view, std::uint64_t now_ns, std::uint32_t cost) noexcept {
   const std::uint32_t hand = in_hand(lease, view, now_ns);
-  const BucketPolicy local = lease_local_policy(lease.policy->bucket, view.gateways);
+  const BucketPolicy local = local_policy(lease);
   std::uint64_t missing = until(lease.local_full_at_ns, now_ns);
   const std::uint64_t left = missing < local.window_ns ? (local.window_ns - missing) / local.interval_ns : 0;
   if (hand >= cost) {
@@ -164,8 +172,9 @@ BucketPolicy lease_local_policy(const BucketPolicy& bucket, std::uint32_t gatewa
 
 SharedDecision lease_take(Lease& lease, const LeaseView& view, std::uint64_t now_ns, std::uint32_t cost) noexcept {
   const bool cut_off = !view.up || lease.broken;
+  // What is missing counts in shares of as many gateways as there were: another number has to be told, not guessed.
+  if (lease.local && (!cut_off || lease.local_gateways != view.gateways)) leave_local(lease, now_ns);
   if (cut_off && !lease.local) enter_local(lease, view, now_ns);
-  if (!cut_off && lease.local) leave_local(lease, view, now_ns);
   if (cost > lease.policy->bucket.burst) {
     const std::uint64_t missing = until(lease.full_at_ns, now_ns);
     return refuse(lease, left_in_store(lease, now_ns), missing, missing);
@@ -177,7 +186,7 @@ SharedDecision lease_take(Lease& lease, const LeaseView& view, std::uint64_t now
 void lease_settle(Lease& lease, const LeaseView& view, std::uint64_t now_ns, std::int64_t tokens) noexcept {
   const auto amount = static_cast<std::uint64_t>(std::min<std::int64_t>(tokens < 0 ? -tokens : tokens, UINT32_MAX));
   if (lease.local) {
-    const BucketPolicy local = lease_local_policy(lease.policy->bucket, view.gateways);
+    const BucketPolicy local = local_policy(lease);
     const std::uint64_t missing = until(lease.local_full_at_ns, now_ns);
     const std::uint64_t most =
         local.window_ns +
@@ -252,7 +261,7 @@ std::uint64_t lease_due_ns(const Lease& lease, const LeaseView& view, std::uint6
 
 LeaseCall lease_begin(Lease& lease, std::uint64_t key, const LeaseView& view, std::uint64_t now_ns,
                       bool release) noexcept {
-  if (lease.local) leave_local(lease, view, now_ns);
+  if (lease.local) leave_local(lease, now_ns);
   const std::uint64_t interval = lease.policy->bucket.interval_ns;
   LeaseCall call{.key = key, .id = lease.id, .policy = lease.policy};
   call.alone = lease.alone;
@@ -288,6 +297,17 @@ LeaseCall lease_begin(Lease& lease, std::uint64_t key, const LeaseView& view, st
   return call;
 }
 
+namespace {
+
+// What can be missing at most; the script has the same. Who answers more is not believed.
+std::uint64_t deepest_ns(const SharedPolicy& policy) noexcept {
+  const std::uint64_t interval = policy.bucket.interval_ns;
+  const std::uint64_t debt = std::min(policy.most_debt, kMaxWindowNs / 2 / interval) * interval;
+  return std::min(2 * policy.bucket.window_ns + debt, kMaxWindowNs);
+}
+
+}  // namespace
+
 void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answer, const LeaseView& view,
                     std::uint64_t now_ns) noexcept {
   lease.in_flight = lease.broken = false;
@@ -295,14 +315,15 @@ void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answ
   lease.known = true;
   lease.connection = view.connection;
   lease.seen = answer.full_at;
-  lease.full_at_ns = now_ns + std::min(answer.missing_us, kMaxNowNs / 1000) * 1000;
+  lease.full_at_ns = now_ns + std::min(answer.missing_us, deepest_ns(*call.policy) / 1000 + 1) * 1000;
   const bool holds = lease.old_tokens + lease.fresh_tokens > 0;
   lease.alone = !holds || (lease.alone && answer.alone);
   lease.wait_until_ns = 0;
   if (call.want == 0) return;
-  lease.last_grant = answer.grant;
-  if (answer.grant == 0) {
-    lease.wait_until_ns = now_ns + std::min(answer.wait_us * 1000, kLongestWaitNs);
+  const std::uint32_t grant = std::min(answer.grant, call.want);
+  lease.last_grant = grant;
+  if (grant == 0) {
+    lease.wait_until_ns = now_ns + std::min(answer.wait_us, kLongestWaitNs / 1000) * 1000;
     // Once more when a token comes in, for who was refused and comes back then; not for ever.
     if (call.demand > 0) lease.need = std::max(lease.need, call.need);
     return;
@@ -313,7 +334,7 @@ void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answ
   } else {
     lease.old_tokens = plus(lease.old_tokens, lease.fresh_tokens);  // as old as the older ones
   }
-  lease.fresh_tokens = answer.grant;
+  lease.fresh_tokens = grant;
   lease.fresh_since_ns = call.sent_ns;
 }
 
@@ -334,7 +355,7 @@ std::uint64_t lease_worth(const Lease& lease, const LeaseView& view, std::uint64
   const BucketPolicy& bucket = lease.policy->bucket;
   const double used = static_cast<double>(missing) / static_cast<double>(bucket.window_ns) +
                       static_cast<double>(in_hand(lease, view, now_ns)) / bucket.burst;
-  return static_cast<std::uint64_t>(used * 65536);
+  return static_cast<std::uint64_t>(std::min(used, 1e12) * 65536);
 }
 
 bool lease_is_idle(const Lease& lease, std::uint64_t now_ns) noexcept {

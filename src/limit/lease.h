@@ -75,14 +75,15 @@ struct Lease {
   std::uint32_t demand;    // asked for since the last call, also what was refused
   std::uint32_t need;      // the largest take refused since then
   std::uint32_t last_grant;
-  std::uint32_t connection;  // of the last answer
-  bool known;                // the store has answered about this bucket
-  bool alone;                // nobody else was granted anything since the leases in hand began
-  bool local;                // local_full_at_ns is in use
-  bool broken;               // the store answers, but not about this bucket
-  bool queued;               // the keeper looks at it at once, or a call is under way
-  bool timed;                // the keeper looks at it later
-  bool in_flight;            // a call is under way
+  std::uint32_t connection;      // of the last answer
+  std::uint32_t local_gateways;  // that share the bucket, by which local_full_at_ns counts
+  bool known;                    // the store has answered about this bucket
+  bool alone;                    // nobody else was granted anything since the leases in hand began
+  bool local;                    // local_full_at_ns is in use
+  bool broken;                   // the store answers, but not about this bucket
+  bool queued;                   // the keeper looks at it at once, or a call is under way
+  bool timed;                    // the keeper looks at it later
+  bool in_flight;                // a call is under way
 };
 
 // A gateway's own bucket while the store is away: its share, rounded up, of the burst and the rate.

@@ -181,6 +181,41 @@ TEST_F(LeaseTest, WhatWasRefilledDuringAnOutageIsNotCharged) {
   EXPECT_EQ(begin().charge, 5u);
 }
 
+// It started without a store, so as the only one, and then the store counts four.
+TEST_F(LeaseTest, WhatWasSpentAwayIsChargedHoweverManyGatewaysThereAreAfterwards) {
+  view_.up = false;
+  view_.gateways = 1;
+  EXPECT_EQ(take_all(), 100u);
+  view_.up = true;
+  view_.gateways = 4;
+  EXPECT_EQ(begin().charge, 100u);
+}
+
+// Another number while the bucket is cut off, in a store that answers about others.
+TEST_F(LeaseTest, ANumberOfGatewaysThatChangesMeanwhileGivesNothingAway) {
+  view_.up = false;
+  view_.gateways = 1;
+  EXPECT_EQ(take_all(), 100u);
+  view_.gateways = 4;
+  EXPECT_EQ(take_all(), 0u);
+  view_.gateways = 1;
+  EXPECT_EQ(take_all(), 0u);
+  view_.up = true;
+  EXPECT_EQ(begin().charge, 100u);
+}
+
+TEST_F(LeaseTest, NoMoreIsBelievedThanWasAskedFor) {
+  answer(begin(), 0, 0);
+  EXPECT_EQ(take_all(), 25u);
+  const LeaseCall call = begin();
+  ASSERT_GT(call.want, 0u);
+  lease_answered(lease_, call,
+                 {.grant = UINT32_MAX, .wait_us = UINT64_MAX, .missing_us = UINT64_MAX, .full_at = 7, .alone = true},
+                 view_, now_);
+  EXPECT_EQ(lease_.fresh_tokens, call.want);
+  EXPECT_LE(lease_.full_at_ns, now_ + 200 * kSecond + 1000);
+}
+
 TEST_F(LeaseTest, ALostAnswerIsChargedAgainAndWhatWasGivenBackForgotten) {
   EXPECT_EQ(take_all(), 25u);
   lease_failed(lease_, begin(), true, true);
