@@ -1,34 +1,48 @@
 #include "gateway/limit_metrics.h"
 
+#include <algorithm>
+
 #include "gateway/worker.h"
 
 namespace lotagate {
 namespace {
 
-telemetry::PolicyMetrics policy_metrics(const config::CompiledLimit& limit, const limit::BucketTable& buckets,
+telemetry::PolicyMetrics policy_metrics(const config::CompiledLimit& limit, const BucketPlaces& places,
                                         const std::vector<std::unique_ptr<Worker>>& workers) {
   telemetry::PolicyMetrics policy{.policy = limit.rule.name};
-  std::uint64_t store_away = 0;
+  telemetry::SharedPolicyMetrics shared;
   for (const config::CompiledBucket& bucket : limit.buckets) {
-    LimitNumbers numbers = limit_numbers(bucket, buckets, workers);
+    LimitNumbers numbers = limit_numbers(bucket, places, workers);
     policy.allowed += numbers.allowed;
     policy.refused += numbers.refused;
     policy.would_refuse += numbers.would_refuse;
     policy.keys += numbers.keys;
     policy.evictions += numbers.evictions;
-    store_away += numbers.store_away;
+    shared.store_away += numbers.store_away;
+    shared.store_calls += numbers.store_calls;
+    shared.oldest_lease = std::max(shared.oldest_lease, numbers.oldest_lease);
   }
-  if (limit.rule.shared) policy.store_away = store_away;
+  if (limit.rule.shared) policy.shared = shared;
   return policy;
 }
 
 }  // namespace
 
-LimitNumbers limit_numbers(const config::CompiledBucket& bucket, const limit::BucketTable& buckets,
+LimitNumbers limit_numbers(const config::CompiledBucket& bucket, const BucketPlaces& places,
                            const std::vector<std::unique_ptr<Worker>>& workers) {
   if (bucket.unlimited) return {};
-  limit::BucketKindStats table = buckets.kind_stats(bucket.policy.kind);
-  LimitNumbers numbers{.keys = table.keys, .evictions = table.evictions};
+  LimitNumbers numbers;
+  if (bucket.shared != nullptr) {
+    limit::SharedKindStats leases = places.shared->kind_stats(bucket.policy.kind);
+    numbers.keys = leases.keys;
+    numbers.evictions = leases.evictions;
+    numbers.store_calls = leases.calls;
+    numbers.oldest_lease = leases.oldest_lease;
+  } else {
+    limit::BucketKindStats table = places.local.kind_stats(bucket.policy.kind);
+    numbers.keys = table.keys;
+    numbers.evictions = table.evictions;
+  }
   for (const auto& worker : workers) {
     const LimitCounters& counters = worker->limit_counters(bucket.policy.kind);
     numbers.allowed += counters.allowed.value();
@@ -39,16 +53,16 @@ LimitNumbers limit_numbers(const config::CompiledBucket& bucket, const limit::Bu
   return numbers;
 }
 
-telemetry::BucketTableMetrics bucket_metrics(const limit::BucketTable& buckets, const config::Snapshot& snapshot,
+telemetry::BucketTableMetrics bucket_metrics(const BucketPlaces& places, const config::Snapshot& snapshot,
                                              const std::vector<std::unique_ptr<Worker>>& workers) {
-  limit::BucketTableStats table = buckets.stats();
+  limit::BucketTableStats table = places.local.stats();
   telemetry::BucketTableMetrics out{.bytes = table.bytes,
                                     .slots = table.slots,
                                     .occupied = table.occupied,
                                     .insertions = table.insertions,
                                     .evictions = table.evictions,
                                     .policies = {}};
-  for (const auto& limit : snapshot.limits) out.policies.push_back(policy_metrics(limit, buckets, workers));
+  for (const auto& limit : snapshot.limits) out.policies.push_back(policy_metrics(limit, places, workers));
   return out;
 }
 

@@ -69,11 +69,15 @@ void write_bucket(JsonWriter& json, const config::CompiledLimit& limit, const co
   json.boolean("shared", limit.rule.shared);
   json.boolean("report_only", limit.rule.report_only);
   if (!bucket.unlimited) {
-    LimitNumbers numbers = limit_numbers(bucket, status.buckets, status.workers);
+    LimitNumbers numbers = limit_numbers(bucket, status.places, status.workers);
     json.number("allowed", numbers.allowed);
     json.number("refused", numbers.refused);
     json.number("would_refuse", numbers.would_refuse);
-    if (limit.rule.shared) json.number("store_away", numbers.store_away);
+    if (limit.rule.shared) {
+      json.number("store_away", numbers.store_away);
+      json.number("store_calls", numbers.store_calls);
+      json.number("oldest_lease_ms", static_cast<std::uint64_t>(numbers.oldest_lease / milliseconds(1)));
+    }
     json.number("keys", numbers.keys);
     json.number("evictions", numbers.evictions);
     auto [first, last] = std::ranges::equal_range(heavy, bucket.policy.kind, {}, &limit::HeavyKey::kind);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "config/snapshot.h"
 #include "gateway/json_writer.h"
+#include "gateway/limit_metrics.h"
 #include "limit/bucket_table.h"
 #include "limit/key_names.h"
 #include "telemetry/prometheus.h"
@@ -18,7 +19,7 @@ class Worker;
 // What the page is made of, on the admin's thread.
 struct LimitStatus {
   const config::Snapshot& snapshot;
-  const limit::BucketTable& buckets;
+  BucketPlaces places;
   const std::vector<std::unique_ptr<Worker>>& workers;
   const limit::KeyNames& names;
   const telemetry::BucketTableMetrics& metrics;

@@ -182,8 +182,8 @@ telemetry::ProcessMetrics Gateway::process_metrics() {
   out.workers = static_cast<std::uint32_t>(workers_.size());
   if (key_source_) out.issuers = key_source_->metrics();
   if (snapshot_->directory) out.user_management = user_management_metrics(*snapshot_, changes_feed_.get());
-  out.buckets = bucket_metrics(*buckets_, *snapshot_, workers_);
-  // Set before the snapshot that says so was published, and never replaced.
+  // The shared ones were made before the snapshot that refers to them was published, and are never replaced.
+  out.buckets = bucket_metrics({*buckets_, shared_buckets_.get()}, *snapshot_, workers_);
   if (snapshot_->config.limit_store) out.buckets.store = store_metrics(shared_buckets_->stats());
   out.concurrency = concurrency_metrics(*snapshot_, workers_);
   auto now = monotonic_now();
@@ -225,7 +225,7 @@ std::string Gateway::status_json() {
   write_issuers(json, process.issuers, key_source_ ? key_source_->problems() : std::vector<std::string>());
   if (process.user_management) write_user_management(json, *process.user_management);
   write_limit_status(json, {.snapshot = *snapshot_,
-                            .buckets = *buckets_,
+                            .places = {*buckets_, shared_buckets_.get()},
                             .workers = workers_,
                             .names = key_names_,
                             .metrics = process.buckets,

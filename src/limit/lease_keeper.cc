@@ -216,11 +216,7 @@ void LeaseKeeper::sweep() {
   for (; next_set_ < end && table_.occupied() > 0; ++next_set_) {
     table_.visit_set(next_set_, [&](std::uint64_t key, Lease& lease) {
       if (lease_is_idle(lease, now)) return false;
-      held_.tokens += lease.old_tokens + lease.fresh_tokens;
-      held_.owed += lease.owed + lease.charging;
-      if (lease.fresh_tokens > 0)
-        held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.fresh_since_ns));
-      if (lease.old_tokens > 0) held_.oldest_ns = std::max(held_.oldest_ns, now - std::min(now, lease.old_since_ns));
+      note(lease, now);
       if (!lease.queued && !lease.in_flight && lease_due_ns(lease, now_view, now) <= now)
         lease.queued = queue_.push(key);
       return true;
@@ -228,11 +224,34 @@ void LeaseKeeper::sweep() {
   }
   if (next_set_ < table_.sets() && table_.occupied() > 0) return;
   next_set_ = 0;
-  const Held held = std::exchange(held_, {});
-  std::lock_guard lock(mutex_);
-  stats_.tokens_held = held.tokens;
-  stats_.tokens_owed = held.owed;
-  stats_.oldest_lease = nanoseconds(static_cast<nanoseconds::rep>(held.oldest_ns));
+  publish_held();
+}
+
+void LeaseKeeper::note(const Lease& lease, std::uint64_t now_ns) {
+  held_.tokens += lease.old_tokens + lease.fresh_tokens;
+  held_.owed += lease.owed + lease.charging;
+  Held::Kind& kind = held_.kinds[lease.policy->bucket.kind % BucketTable::kMaxKinds];
+  ++kind.keys;
+  for (auto [tokens, since_ns] :
+       {std::pair{lease.old_tokens, lease.old_since_ns}, {lease.fresh_tokens, lease.fresh_since_ns}}) {
+    if (tokens > 0) kind.oldest_ns = std::max(kind.oldest_ns, now_ns - std::min(now_ns, since_ns));
+  }
+}
+
+void LeaseKeeper::publish_held() {
+  std::uint64_t oldest_ns = 0;
+  for (std::size_t i = 0; i < held_.kinds.size(); ++i) {
+    table_.kinds()[i].keys.store(held_.kinds[i].keys, std::memory_order_relaxed);
+    table_.kinds()[i].oldest_ns.store(held_.kinds[i].oldest_ns, std::memory_order_relaxed);
+    oldest_ns = std::max(oldest_ns, held_.kinds[i].oldest_ns);
+  }
+  {
+    std::lock_guard lock(mutex_);
+    stats_.tokens_held = held_.tokens;
+    stats_.tokens_owed = held_.owed;
+    stats_.oldest_lease = nanoseconds(static_cast<nanoseconds::rep>(oldest_ns));
+  }
+  held_ = {};
 }
 
 void LeaseKeeper::collect() {
@@ -290,6 +309,7 @@ void LeaseKeeper::run_batch() {
 void LeaseKeeper::finish(std::size_t index, bool store_failed) {
   const StoreRequest& request = requests_[index];
   const LeaseCall& call = calls_[index];
+  kind_of(table_.kinds(), call.policy->bucket).calls.fetch_add(1, std::memory_order_relaxed);
   LeaseTable::Locked found = table_.find(call.key);
   if (found.lease == nullptr) return;
   const std::uint64_t now = now_ns();

@@ -1,6 +1,7 @@
 // The thread that talks to the store for all leases, so that no request has to.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -53,10 +54,15 @@ class LeaseKeeper {
     bool is_far;  // Lease::timed, not Lease::queued
     bool operator>(const Timer& other) const { return at_ns > other.at_ns; }
   };
+  // What a look at the whole table comes to.
   struct Held {
+    struct Kind {
+      std::uint64_t keys = 0;
+      std::uint64_t oldest_ns = 0;
+    };
     std::uint64_t tokens = 0;
     std::uint64_t owed = 0;
-    std::uint64_t oldest_ns = 0;
+    std::array<Kind, BucketTable::kMaxKinds> kinds{};
   };
 
   void run();
@@ -68,6 +74,8 @@ class LeaseKeeper {
   bool beat(bool leave, std::string& error);
   void count_gateways(std::uint32_t seen);
   void sweep();
+  void note(const Lease& lease, std::uint64_t now_ns);
+  void publish_held();
   void collect();
   void look_at(std::uint64_t key, bool is_far);
   void run_batch();

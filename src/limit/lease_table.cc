@@ -55,6 +55,7 @@ LeaseTable::Locked LeaseTable::find_or_enter(std::uint64_t key, const LeaseView&
     occupied_.fetch_add(1, std::memory_order_relaxed);
   } else if (least > 0) {
     evictions_.fetch_add(1, std::memory_order_relaxed);
+    kind_of(kinds_, set.leases[victim].policy->bucket).evictions.fetch_add(1, std::memory_order_relaxed);
   }
   set.keys[victim] = key;
   set.leases[victim] = Lease{};

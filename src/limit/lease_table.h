@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "limit/lease.h"
+#include "limit/shared_kinds.h"
 
 namespace lotagate::limit {
 
@@ -45,6 +46,7 @@ class LeaseTable {
   std::size_t slots() const noexcept { return set_count_ * kWays; }
   std::uint64_t occupied() const noexcept { return occupied_.load(std::memory_order_relaxed); }
   std::uint64_t evictions() const noexcept { return evictions_.load(std::memory_order_relaxed); }
+  SharedKinds& kinds() noexcept { return kinds_; }
 
   // Calls visit(key, lease) for all of set `index`, under its lock; the lease is forgotten if that returns false.
   template <typename Visit>
@@ -79,6 +81,7 @@ class LeaseTable {
   Stripe* stripes_ = nullptr;
   alignas(64) std::atomic<std::uint64_t> occupied_{0};
   std::atomic<std::uint64_t> evictions_{0};
+  SharedKinds kinds_;
 };
 
 // Keys that the keeper is to look at, in order. Fixed memory.

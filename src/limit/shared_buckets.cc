@@ -133,4 +133,13 @@ StoreStats SharedBuckets::stats() const {
   return stats;
 }
 
+SharedKindStats SharedBuckets::kind_stats(std::uint16_t kind) const noexcept {
+  const SharedKind& counts = impl_->table.kinds()[kind % BucketTable::kMaxKinds];
+  const std::uint64_t oldest_ns = counts.oldest_ns.load(std::memory_order_relaxed);
+  return {.keys = counts.keys.load(std::memory_order_relaxed),
+          .evictions = counts.evictions.load(std::memory_order_relaxed),
+          .calls = counts.calls.load(std::memory_order_relaxed),
+          .oldest_lease = nanoseconds(static_cast<nanoseconds::rep>(oldest_ns))};
+}
+
 }  // namespace lotagate::limit

@@ -54,7 +54,8 @@ class SharedBuckets {
   // After a reload: other servers, credentials or times. Leases and debts stay. Control thread.
   void reconfigure(StoreSettings settings);
 
-  StoreStats stats() const;  // any thread
+  StoreStats stats() const;                                       // any thread
+  SharedKindStats kind_stats(std::uint16_t kind) const noexcept;  // any thread
 
  private:
   class Impl;

@@ -44,6 +44,14 @@ struct StoreSettings {
   bool operator==(const StoreSettings&) const = default;
 };
 
+// Of the buckets of one kind (BucketPolicy::kind).
+struct SharedKindStats {
+  std::uint64_t keys = 0;       // known here, as of the last look at the whole table
+  std::uint64_t evictions = 0;  // forgotten before they were full, for want of room
+  std::uint64_t calls = 0;      // of the store
+  nanoseconds oldest_lease{0};  // age of the oldest lease that is not spent
+};
+
 // Counters of this moment.
 struct StoreStats {
   bool connected = false;           // the store answers; false: policies go by their on_failure

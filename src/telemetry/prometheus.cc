@@ -229,7 +229,18 @@ void write_limits(Exposition& to, const BucketTableMetrics& buckets) {
   to.family("rate_limit_store_away_total", "counter",
             "Takes of a shared policy decided without the store: it was away, or there was no room for the key.");
   for (const PolicyMetrics& policy : buckets.policies) {
-    if (policy.store_away) to.sample({{"policy", policy.policy}}, *policy.store_away);
+    if (policy.shared) to.sample({{"policy", policy.policy}}, policy.shared->store_away);
+  }
+  to.family("rate_limit_store_calls_total", "counter", "Calls of the store on behalf of a shared policy.");
+  for (const PolicyMetrics& policy : buckets.policies) {
+    if (policy.shared) to.sample({{"policy", policy.policy}}, policy.shared->store_calls);
+  }
+  to.family("rate_limit_oldest_lease_seconds", "gauge",
+            "Age of the oldest lease of a shared policy that is not spent.");
+  for (const PolicyMetrics& policy : buckets.policies) {
+    if (policy.shared)
+      to.sample({{"policy", policy.policy}},
+                static_cast<double>(policy.shared->oldest_lease.count()) * kSecondsPerNano);
   }
 }
 

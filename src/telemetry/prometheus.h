@@ -55,14 +55,21 @@ struct UserManagementMetrics {
   std::uint64_t breaker_refused = 0;
 };
 
+// Of a policy that gateways share.
+struct SharedPolicyMetrics {
+  std::uint64_t store_away = 0;  // takes decided without the store
+  std::uint64_t store_calls = 0;
+  nanoseconds oldest_lease{0};
+};
+
 struct PolicyMetrics {
   std::string policy;
   std::uint64_t allowed = 0;
   std::uint64_t refused = 0;
-  std::uint64_t would_refuse = 0;                // under `report_only`
-  std::uint64_t keys = 0;                        // with a bucket in this process
-  std::uint64_t evictions = 0;                   // of these, pushed out before they were full again
-  std::optional<std::uint64_t> store_away = {};  // shared: decided without the store
+  std::uint64_t would_refuse = 0;  // under `report_only`
+  std::uint64_t keys = 0;          // with a bucket in this process
+  std::uint64_t evictions = 0;     // of these, pushed out before they were full again
+  std::optional<SharedPolicyMetrics> shared = {};
 };
 
 // Where gateways share buckets, and the leases from there.

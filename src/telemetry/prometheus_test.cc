@@ -195,7 +195,9 @@ TEST(Prometheus, ShowsTheProcess) {
   process.user_management->max_stale = seconds(605);
   process.user_management->breaker = BreakerState::open;
   process.buckets = {.slots = 100, .occupied = 7, .evictions = 1, .policies = {{"per_user", 10, 3}}};
-  process.buckets.policies.push_back({.policy = "everywhere", .store_away = 5});
+  process.buckets.policies.push_back(
+      {.policy = "everywhere",
+       .shared = SharedPolicyMetrics{.store_away = 5, .store_calls = 9, .oldest_lease = milliseconds(250)}});
   process.buckets.store = {.connected = true, .gateways = 4, .calls_timed_out = 2, .oldest_lease = milliseconds(1500)};
   process.endpoints = {{"users", "127.0.0.1:7001", false}};
   process.log.dropped_lines = 6;
@@ -225,6 +227,8 @@ TEST(Prometheus, ShowsTheProcess) {
   ASSERT_EQ(parsed.of("lotagate_rate_limit_store_away_total").size(), 1u);
   EXPECT_EQ(parsed.of("lotagate_rate_limit_store_away_total").at(0).labels.at("policy"), "everywhere");
   EXPECT_EQ(parsed.of("lotagate_rate_limit_store_away_total").at(0).value, 5);
+  EXPECT_EQ(parsed.of("lotagate_rate_limit_store_calls_total").at(0).value, 9);
+  EXPECT_EQ(parsed.of("lotagate_rate_limit_oldest_lease_seconds").at(0).value, 0.25);
   EXPECT_EQ(parsed.of("lotagate_limit_store_connected").at(0).value, 1);
   EXPECT_EQ(parsed.of("lotagate_limit_store_gateways").at(0).value, 4);
   EXPECT_EQ(parsed.of("lotagate_limit_store_calls_total").at(2).labels.at("result"), "timed_out");

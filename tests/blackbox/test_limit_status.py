@@ -161,7 +161,7 @@ def test_the_store_is_seen_coming_and_going(gateway, protected, issuer, redis):
     server = redis()
     instance = gateway(protected({"everywhere": {"key": "user", "shared": True, **_LARGE},
                                   "here": {"key": "user", **_LARGE}},
-                                 limit_store=server.url))
+                                 limit_store={"url": server.url, "timeout": "500ms"}))
     fields = bearer(issuer.mint("subject-of-alice"))
     eventually(lambda: status_of(instance)["store"]["connected"], "the store")
     before = metric(instance, "lotagate_limit_store_calls_total", result="ok")
@@ -177,6 +177,10 @@ def test_the_store_is_seen_coming_and_going(gateway, protected, issuer, redis):
     assert metric(instance, "lotagate_limit_store_round_trips_total") > 0
     assert metric(instance, "lotagate_limit_store_last_success_seconds") < 60
     assert metric(instance, "lotagate_limit_store_lost_total") == 0
+    eventually(lambda: metric(instance, "lotagate_rate_limit_keys", policy="everywhere") == 1, "a look at the whole table")
+    assert metric(instance, "lotagate_rate_limit_store_calls_total", policy="everywhere") > 0
+    assert "\nlotagate_rate_limit_oldest_lease_seconds{policy=\"everywhere\"} " in text
+    assert policy_of(instance, "everywhere")["store_calls"] > 0 and policy_of(instance, "everywhere")["oldest_lease_ms"] >= 0
     store = status_of(instance)["store"]
     assert (store["connected"], store["gateways"], store["keys"]) == (True, 1, 1)
     assert "store_away" in policy_of(instance, "everywhere") and "store_away" not in policy_of(instance, "here")
