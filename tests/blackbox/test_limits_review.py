@@ -1,6 +1,7 @@
 """What a hostile review of rate limits asked: odd services, odd fields, odd configurations, and reloads in mid-flight."""
 
 import json
+import random
 import subprocess
 import threading
 
@@ -120,6 +121,71 @@ def test_a_shared_limit_tells_one_story_after_it_was_settled(gateway, backend, r
     instance = gateway(open_routes(server.url, limits, {"/": ["limit"]}, limit_store=redis().url))
     told = parse_items(instance.get("/").get("RateLimit"))["limit"]
     assert told["r"] >= left and abs(told["r"] + told["t"] - 100) <= 1
+
+
+# Reloads
+
+
+def random_limits(rnd, store):
+    limits = {}
+    for number in range(rnd.randint(1, 6)):
+        limit = {"key": rnd.choice(["address", ["route", "address"], "service", {"header": "X-Team", "from": "anyone"}])}
+        tokens = rnd.choice([1, 5, 100, 100000])
+        if rnd.random() < 0.3:
+            limit.update(by="role", cases={"chief": "unlimited", "*": f"{tokens}/s"})
+        else:
+            limit.update(tokens=tokens, refill=rnd.choice(["1/s", "1000/s", "100/min"]))
+        limit.update(rnd.choice([{}, {"cost": {"field": "X-Tokens-Used", "most": rnd.choice([1, 50, 1000])}}, {"count": [401]}]))
+        limit.update(rnd.choice([{}, {"report_only": True}, {"legacy_headers": True}]))
+        if store and rnd.random() < 0.7:
+            limit.update(shared=True, on_store_failure=rnd.choice(["local", "open", "closed"]))
+        limits[f"l{number}"] = limit
+    return limits
+
+
+def test_any_change_of_limits_and_of_their_store_while_answers_stream(gateway, backend, redis):
+    """Requests under way go on under the limits they came under, and what they settle may be gone by then."""
+    rnd, prices = random.Random(5), random.Random(6)
+
+    def handler(connection):
+        while True:
+            connection.read_request()
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + http1.chunk(b"a"))
+            turn.wait(0.05)  # the answer goes on when the configuration has changed, or soon
+            connection.send(http1.chunk(b"b") + b"0\r\nX-Tokens-Used: %d\r\n\r\n" % prices.randint(0, 60))
+
+    def configuration():
+        store = rnd.choice([None, *stores])
+        limits = random_limits(rnd, store)
+        return open_routes(server.url, limits, {"/": list(limits)}, workers=2, **({"limit_store": store} if store else {}))
+
+    def ask(number):
+        while not stop.is_set():
+            with instance.client() as client:
+                response = client.get("/", [("X-Team", str(number))])
+            answers.append(response.status)
+            told = [parse_items(response.get(name, "")) if response.has(name) else {} for name in ("RateLimit", "RateLimit-Policy")]
+            if set(told[0]) != set(told[1]) or any(told[0][name]["r"] > told[1][name]["q"] for name in told[0]):
+                odd.append(told)
+
+    turn, stop, answers, odd = threading.Event(), threading.Event(), [], []
+    server, one = backend(handler), redis().url
+    stores = [one, redis().url, {"url": one, "prefix": "other"}, "redis://127.0.0.1:1"]
+    instance = gateway(configuration())
+    crowd = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(8)]
+    for thread in crowd:
+        thread.start()
+    for _ in range(30):
+        before = len(answers)
+        instance.reload(configuration())
+        turn.set()
+        eventually(lambda seen=before: len(answers) >= seen + 16, "answers under the new configuration")
+        turn.clear()
+        assert instance.admin("/status").json()["rate_limits"]["policies"] and instance.admin("/metrics").status == 200
+    stop.set()
+    for thread in crowd:
+        thread.join(20)
+    assert {200, 429} <= set(answers) <= {200, 429, 503} and not odd
 
 
 # `explain` says what the gateway does
