@@ -71,7 +71,15 @@ std::string error_summary(std::string_view error) {
   error = error.substr(0, error.find(", with args"));
   error = error.substr(0, 120);
   while (error.ends_with(' ')) error.remove_suffix(1);
-  return std::string(error);
+  std::string summary(error);
+  std::ranges::replace_if(summary, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return summary;
+}
+
+redisReader* bounded_reader() {
+  redisReader* reader = redisReaderCreate();
+  if (reader != nullptr) bound_arrays(*reader);
+  return reader;
 }
 
 std::expected<std::unique_ptr<RedisConnection>, std::string> RedisConnection::connect(const StoreAddress& address,
@@ -101,7 +109,11 @@ std::expected<void, std::string> RedisConnection::greet(const StoreSettings& set
     const std::vector<std::string_view> arguments(words.begin(), words.end());
     const RedisReply reply = command(arguments);
     if (!reply) return std::unexpected(error());
-    if (reply.is_error()) return std::unexpected(fmt::format("{}: {}", words[0], error_summary(reply.text())));
+    if (!reply.is_error()) continue;
+    std::string why = error_summary(reply.text());
+    // Not every server that speaks the protocol quotes what it repeats.
+    if (!settings.password.empty() && why.contains(settings.password)) why = "refused";
+    return std::unexpected(fmt::format("{}: {}", words[0], why));
   }
   return {};
 }

@@ -12,6 +12,7 @@
 #include "limit/shared_policy.h"
 
 struct redisContext;
+struct redisReader;
 struct redisReply;
 
 namespace lotagate::limit {
@@ -73,7 +74,10 @@ class RedisConnection {
   std::string_view why_;  // it failed, if not hiredis says so
 };
 
-// The first words of a server's error: servers repeat arguments of commands they do not know.
+// The first words of a server's error, as visible ASCII: servers repeat arguments of commands they do not know.
 std::string error_summary(std::string_view error);
+
+// A parser of answers with the bounds of a connection's, for tests; redisReaderFree() frees it.
+redisReader* bounded_reader();
 
 }  // namespace lotagate::limit

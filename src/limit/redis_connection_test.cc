@@ -60,6 +60,29 @@ TEST(RedisConnection, WhatIsNoAnswerBreaksIt) {
   }
 }
 
+TEST(RedisConnection, WhoRepeatsThePasswordIsNotRepeated) {
+  FakeRedis server([&](std::string_view command) {
+    const bool asks = command.contains("AUTH");
+    return FakeRedis::Answer{.bytes = asks ? "-ERR unknown command AUTH hunter2\x1b[2J\r\n" : "+OK\r\n"};
+  });
+  StoreSettings settings = settings_of(server);
+  settings.password = "hunter2";
+  SharedBuckets buckets(settings);
+  EXPECT_TRUE(eventually([&] { return !buckets.stats().last_error.empty(); }));
+  EXPECT_EQ(buckets.stats().last_error.find("hunter2"), std::string::npos) << buckets.stats().last_error;
+}
+
+// A master, a server with slots, one that has moved: names from the network go into log lines.
+TEST(RedisConnection, NamesThatAreNoneAreNotFollowed) {
+  FakeRedis server([&](std::string_view command) {
+    if (!command.contains("ROLE")) return FakeRedis::Answer{.bytes = "-ERR no cluster\r\n"};
+    return FakeRedis::Answer{.bytes = "*3\r\n$5\r\nslave\r\n$9\r\nx\nforged\x1b\r\n:6379\r\n"};
+  });
+  SharedBuckets buckets(settings_of(server));
+  EXPECT_TRUE(eventually([&] { return !buckets.stats().last_error.empty(); }));
+  EXPECT_EQ(buckets.stats().last_error.find("forged"), std::string::npos) << buckets.stats().last_error;
+}
+
 TEST(RedisConnection, AStoreThatDripsIsAwayAndAGatewayEndsAllTheSame) {
   FakeRedis server([&](std::string_view) { return FakeRedis::Answer{.bytes = "$1000000\r\n", .drip = "x"}; });
   SharedBuckets buckets(settings_of(server));

@@ -4,32 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
+
+#include "limit/redis_answers.h"
 
 namespace lotagate::limit {
 namespace {
 
-constexpr std::size_t kSlots = 16384;
 constexpr int kRounds = 6;                // a script to load and a few redirections
 constexpr std::size_t kMostNodes = 1000;  // the most that Redis Cluster is made for
-
-std::optional<std::uint16_t> as_port(std::string_view text) {
-  std::uint16_t port = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port == 0) return std::nullopt;
-  return port;
-}
-
-// "HOST:PORT" of a redirection; a host that is left out is that of the server that said so.
-std::optional<StoreAddress> parse_target(std::string_view text, const StoreAddress& from) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto port = as_port(text.substr(colon + 1));
-  if (!port) return std::nullopt;
-  std::string host(text.substr(0, colon));
-  return StoreAddress{.host = host.empty() || host == "?" ? from.host : host, .port = *port};
-}
 
 std::string name_of(const StoreAddress& address) { return fmt::format("{}:{}", address.host, address.port); }
 
@@ -90,11 +73,10 @@ std::expected<void, std::string> RedisStore::open_server(const StoreAddress& add
   if ((*connection)->broken()) return std::unexpected((*connection)->error());
   if (!cluster_ && role.at(0).text() == "slave") {
     if (!follow) return std::unexpected("its master is a copy itself");
-    const std::int64_t port = role.at(2).integer();
-    if (port <= 0 || port > 65535) return std::unexpected("a copy without a master");
-    StoreAddress master{.host = std::string(role.at(1).text()), .port = static_cast<std::uint16_t>(port)};
-    auto opened = open_server(master, false, now);
-    if (!opened) return std::unexpected(fmt::format("a copy of {}: {}", name_of(master), opened.error()));
+    const auto master = told_address(role.at(1).text(), role.at(2).integer(), address);
+    if (!master) return std::unexpected("a copy without a master");
+    auto opened = open_server(*master, false, now);
+    if (!opened) return std::unexpected(fmt::format("a copy of {}: {}", name_of(*master), opened.error()));
     return {};
   }
   Node& node = nodes_[node_of(address)];
@@ -108,18 +90,9 @@ bool RedisStore::learn_slots(RedisConnection& connection, const StoreAddress& ad
   const RedisReply reply = connection.command(kCommand);
   if (!reply || reply.is_error()) return false;
   if (slots_.empty()) slots_.assign(kSlots, static_cast<std::uint16_t>(node_of(address)));
-  for (std::size_t i = 0; i < reply.size(); ++i) {
-    const RedisReply range = reply.at(i);
-    const RedisReply first = range.at(0), last = range.at(1), master = range.at(2);
-    const RedisReply host = master.at(0), port = master.at(1);
-    if (port.integer() <= 0 || port.integer() > 65535) continue;
-    const bool named = !host.text().empty() && host.text() != "?";
-    const std::size_t node = node_of(
-        {.host = named ? std::string(host.text()) : address.host, .port = static_cast<std::uint16_t>(port.integer())});
-    const auto end = std::min<std::int64_t>(last.integer(), kSlots - 1);
-    for (std::int64_t slot = std::max<std::int64_t>(first.integer(), 0); slot <= end; ++slot) {
-      slots_[static_cast<std::size_t>(slot)] = static_cast<std::uint16_t>(node);
-    }
+  for (const SlotRange& range : parse_slots(reply, address)) {
+    const auto node = static_cast<std::uint16_t>(node_of(range.master));
+    for (std::size_t slot = range.first; slot <= range.last; ++slot) slots_[slot] = node;
   }
   slots_are_old_ = false;
   return true;
@@ -244,12 +217,10 @@ bool RedisStore::is_to_repeat(Node& node, StoreRequest& request) {
 // MOVED: from now on elsewhere. ASK: this once. TRYAGAIN: the same once more.
 bool RedisStore::follow(const Node& node, StoreRequest& request, std::string_view error) {
   if (error.starts_with("TRYAGAIN")) return true;
-  const bool moved = error.starts_with("MOVED ");
-  if (!moved && !error.starts_with("ASK ")) return false;
-  const auto target = parse_target(error.substr(error.rfind(' ') + 1), node.address);
-  if (!target) return false;
-  const std::size_t index = node_of(*target);
-  if (moved) {
+  const auto redirection = parse_redirection(error, node.address);
+  if (!redirection) return false;
+  const std::size_t index = node_of(redirection->to);
+  if (redirection->moved) {
     slots_[slot_of(request.key)] = static_cast<std::uint16_t>(index);
     slots_are_old_ = true;
   } else {
