@@ -175,6 +175,7 @@ bool LeaseKeeper::beat(bool leave, std::string& error) {
   request[0].key = gateways_key(settings_.prefix);
   request[0].arguments = gateways_arguments(gateway_, settings_.gateway_life, leave);
   auto done = store_->run(request, hooks_.clock());
+  if (std::exchange(losses_, store_->losses()) != store_->losses()) connection_.fetch_add(1);
   if (!done) {
     error = done.error();
     return false;
@@ -302,6 +303,8 @@ void LeaseKeeper::run_batch() {
   for (std::size_t i = 0; i < requests_.size(); ++i) finish(i, !done);
   requests_.clear();
   calls_.clear();
+  // What is remembered counts from now on: the next answer may be from a copy that lags behind.
+  if (std::exchange(losses_, store_->losses()) != store_->losses()) connection_.fetch_add(1);
   if (!done) go_away(done.error());
   publish();
 }

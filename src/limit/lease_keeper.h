@@ -100,7 +100,8 @@ class LeaseKeeper {
   // The keeper's own.
   alignas(64) StoreSettings settings_;
   std::optional<RedisStore> store_;
-  StoreCounters earlier_;  // of stores before the last change of settings
+  std::uint32_t losses_ = 0;  // of the store, as of the last look
+  StoreCounters earlier_;     // of stores before the last change of settings
   MonotonicTime probe_at_{}, beat_at_{}, sweep_at_{}, away_since_{}, fewer_since_{};
   bool announced_ = false;  // that the store is away
   std::size_t next_set_ = 0;

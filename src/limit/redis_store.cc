@@ -243,6 +243,7 @@ void RedisStore::lose(Node& node, std::size_t first, MonotonicTime now) {
   node.connection.reset();
   node.retry_at = now + settings_.probe_every;
   slots_are_old_ = cluster_;
+  losses_ += cluster_ ? 1 : 0;
 }
 
 void RedisStore::fail(const Node& node, std::string_view why) {

@@ -60,6 +60,8 @@ class RedisStore {
   std::string server() const;                              // that open() found
   const std::string& failure() const { return failure_; }  // the last one of the last run
   const StoreCounters& counters() const { return counters_; }
+  // How often a server of a cluster was lost: a copy that lags behind may have taken its place.
+  std::uint32_t losses() const { return losses_; }
 
   // The slot of a key (Redis Cluster specification: CRC16 of the hash tag, if there is one).
   static std::uint16_t slot_of(std::string_view key) noexcept;
@@ -96,6 +98,7 @@ class RedisStore {
   std::deque<Node> nodes_;            // references stay good while new ones become known
   std::vector<std::uint16_t> slots_;  // the node of each slot, in a cluster
   StoreCounters counters_;
+  std::uint32_t losses_ = 0;
 };
 
 }  // namespace lotagate::limit

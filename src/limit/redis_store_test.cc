@@ -167,5 +167,37 @@ TEST_F(RedisCluster, ALostServerIsTheTroubleOfItsKeys) {
   EXPECT_GT(take_all(buckets, policy, user[home]), 5u);
 }
 
+// Within a cluster it is the server's loss that tells; the store as a whole stays.
+TEST_F(RedisCluster, ACopyThatLagsBehindIsToldWhatIsRemembered) {
+  SharedBuckets buckets(settings_);
+  const SharedPolicy& policy = buckets.policy(hourly(20));
+  // A bucket that lies elsewhere than the list of gateways, so that the store as a whole stays.
+  const std::size_t home = (node_of(RedisStore::slot_of("lotagate:gateways")) + 1) % kNodes;
+  const auto bucket_at_home = [&] {
+    const std::string found = nodes_[home]->command({"KEYS", "lotagate:limit:*"});
+    return found.starts_with("lotagate:") ? found : std::string();
+  };
+  std::uint64_t user = 0;
+  for (; bucket_at_home().empty(); ++user) {
+    const std::uint64_t before = buckets.stats().calls_ok;
+    ASSERT_TRUE(buckets.take(key_of(user), fmt::format("user-{}", user), policy, now()).decision.allowed);
+    ASSERT_TRUE(eventually([&] { return buckets.stats().calls_ok > before + 2 && buckets.stats().tokens_owed == 0; }));
+  }
+  --user;
+  const std::string key = bucket_at_home(), earlier = nodes_[home]->command({"GET", key});
+  EXPECT_EQ(take_all(buckets, policy, user), 19u);
+  std::this_thread::sleep_for(milliseconds(100));  // all is charged
+  nodes_[home]->command({"SET", key, earlier});
+  nodes_[home]->suspend();
+  const std::uint64_t before = buckets.stats().calls_timed_out;
+  buckets.settle(key_of(user), policy, now(), 1);
+  ASSERT_TRUE(eventually([&] { return buckets.stats().calls_timed_out > before; }));
+  EXPECT_EQ(buckets.stats().times_lost, 0u);
+  nodes_[home]->resume();
+  ASSERT_TRUE(
+      eventually([&] { return !buckets.take(key_of(user), fmt::format("user-{}", user), policy, now()).local; }));
+  EXPECT_EQ(take_all(buckets, policy, user), 0u);
+}
+
 }  // namespace
 }  // namespace lotagate::limit
