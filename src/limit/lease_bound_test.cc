@@ -54,6 +54,7 @@ struct Gateway {
   Lease lease{};
   double takes_per_step = 0;
   std::uint64_t load_until_ns = 0;
+  std::uint64_t stalls_until_ns = 0;
   std::optional<Flight> flight;
 };
 
@@ -86,6 +87,7 @@ class Simulation {
   }
 
   bool outages = false;  // the store comes and goes, and answers get lost
+  bool uneven = false;   // keepers that stall for up to seconds, requests of several tokens, some of them given back
   LeaseView view_{.up = true, .gateways = 1, .connection = 1, .life_ns = 400'000'000};
 
  private:
@@ -101,13 +103,23 @@ class Simulation {
     answer(gateway, now);
     for (double takes = gateway.takes_per_step; takes > 0; takes -= 1) {
       if (takes < 1 && uniform(1) > takes) break;
-      if (!lease_take(gateway.lease, view_, now, 1).decision.allowed) {
+      const auto most = std::min(policy_.bucket.burst, 5u);
+      const std::uint32_t cost = uneven ? 1 + static_cast<std::uint32_t>(uniform(most - 0.001)) : 1;
+      if (!lease_take(gateway.lease, view_, now, cost).decision.allowed) {
         ++run_.refused;
         break;
       }
       ++run_.admitted;
-      run_.excess = std::max(run_.excess, level_ += 1);
+      run_.excess = std::max(run_.excess, level_ += cost);
+      if (uneven && uniform(10) < 1) {
+        lease_settle(gateway.lease, view_, now, -1);
+        level_ = std::max(level_ - 1, 0.0);
+      }
     }
+    if (uneven && now >= gateway.stalls_until_ns && uniform(2000) < 1) {
+      gateway.stalls_until_ns = now + static_cast<std::uint64_t>(uniform(3e9));
+    }
+    if (now < gateway.stalls_until_ns) return;
     if (view_.up && !gateway.flight && lease_due_ns(gateway.lease, view_, now) <= now) {
       const std::uint64_t there = now + static_cast<std::uint64_t>(uniform(4e6));
       gateway.flight = {.call = lease_begin(gateway.lease, 1, view_, now, false),
@@ -141,7 +153,7 @@ class Simulation {
 };
 
 // The worst span of all runs, as a share of the bound.
-double worst_of(std::uint64_t seeds, bool outages) {
+double worst_of(std::uint64_t seeds, bool outages, bool uneven = false) {
   struct Case {
     std::uint32_t gateways, burst;
     double rate;
@@ -154,6 +166,7 @@ double worst_of(std::uint64_t seeds, bool outages) {
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
       Simulation simulation(seed, wanted.gateways, wanted.burst, wanted.rate);
       simulation.outages = outages;
+      simulation.uneven = uneven;
       worst_here = std::max(worst_here, simulation.run(20'000'000'000).excess / bound);
     }
     worst = std::max(worst, worst_here);
@@ -162,6 +175,8 @@ double worst_of(std::uint64_t seeds, bool outages) {
 }
 
 TEST(LeaseBound, HoldsForRandomLoad) { EXPECT_LE(worst_of(15, false), 1.0); }
+
+TEST(LeaseBound, HoldsForKeepersThatStallAndUnevenRequests) { EXPECT_LE(worst_of(15, false, true), 1.0); }
 
 TEST(LeaseBound, HoldsThroughOutages) { EXPECT_LE(worst_of(15, true), 1.0); }
 
