@@ -210,11 +210,13 @@ void LeaseKeeper::count_gateways(std::uint32_t seen) {
 }
 
 void LeaseKeeper::sweep() {
-  const std::size_t piece = std::exchange(sweep_whole_, false) ? table_.sets() : table_.sets() / kSweeps + 1;
-  const std::size_t end = std::min(next_set_ + piece, table_.sets());
+  const bool whole = std::exchange(sweep_whole_, false);
+  const std::size_t end = whole ? table_.sets() : std::min(next_set_ + table_.sets() / kSweeps + 1, table_.sets());
   const LeaseView now_view = view();
   const std::uint64_t now = now_ns();
-  for (; next_set_ < end && table_.occupied() > 0; ++next_set_) {
+  std::size_t looked_at = 0;
+  for (next_set_ = table_.next_used(next_set_); next_set_ < end; next_set_ = table_.next_used(next_set_ + 1)) {
+    if (++looked_at > kMostSetsOfASweep && !whole) break;
     table_.visit_set(next_set_, [&](std::uint64_t key, Lease& lease) {
       if (lease_is_idle(lease, now)) return false;
       note(lease, now);
@@ -223,7 +225,7 @@ void LeaseKeeper::sweep() {
       return true;
     });
   }
-  if (next_set_ < table_.sets() && table_.occupied() > 0) return;
+  if (next_set_ < table_.sets()) return;
   next_set_ = 0;
   publish_held();
 }
@@ -330,7 +332,8 @@ void LeaseKeeper::finish(std::size_t index, bool store_failed) {
 void LeaseKeeper::release_all() {
   const MonotonicTime end = hooks_.clock() + 10 * settings_.timeout;
   for (std::size_t set = 0; set < table_.sets() && hooks_.clock() < end;) {
-    for (; set < table_.sets() && requests_.size() < kBatch; ++set) {
+    for (set = table_.next_used(set); set < table_.sets() && requests_.size() < kBatch;
+         set = table_.next_used(set + 1)) {
       table_.visit_set(set, [&](std::uint64_t key, Lease& lease) {
         if (lease.old_tokens + lease.fresh_tokens + lease.owed + lease.refund > 0) {
           add(lease_begin(lease, key, view(), now_ns(), true));

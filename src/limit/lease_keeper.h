@@ -23,7 +23,8 @@
 namespace lotagate::limit {
 
 // Serves the queue in batches, each written to the store at once. Every quarter second or so it has looked at the whole
-// table, a piece at a time: leases past their life go back, what was spent while the store was away is charged.
+// table (of millions of keys: every few seconds), a piece at a time: leases past their life go back, what was spent
+// while the store was away is charged.
 //
 // The breaker: one error of the store as a whole, or one answer that does not come in time, and the store is away. It
 // is asked once more at once (a restart, a failover), then every `probe_every`, with one connection and one heartbeat,
@@ -45,7 +46,8 @@ class LeaseKeeper {
 
  private:
   static constexpr std::size_t kBatch = 256;
-  static constexpr std::size_t kSweeps = 16;  // pieces of the table
+  static constexpr std::size_t kSweeps = 16;               // pieces of the table
+  static constexpr std::size_t kMostSetsOfASweep = 16384;  // some 2 ms
   static constexpr milliseconds kSweepEvery{16};
 
   struct Timer {

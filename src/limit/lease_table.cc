@@ -11,8 +11,10 @@ namespace lotagate::limit {
 LeaseTable::LeaseTable(std::size_t memory_bytes)
     : set_count_(std::max<std::size_t>(memory_bytes / sizeof(Set), 1)),
       bytes_(set_count_ * sizeof(Set)),
+      used_(set_count_ / kGroup + 1),
       stripes_storage_(std::make_unique<std::array<Stripe, kStripes>>()),
       stripes_(stripes_storage_->data()) {
+  static_assert(kGroup * kWays <= UINT8_MAX);
   static_assert(sizeof(Lease) == 128 && std::is_trivially_copyable_v<Lease>);
   void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -21,6 +23,13 @@ LeaseTable::LeaseTable(std::size_t memory_bytes)
 }
 
 LeaseTable::~LeaseTable() { munmap(sets_, bytes_); }
+
+std::size_t LeaseTable::next_used(std::size_t index) const noexcept {
+  while (index < set_count_ && used_[index / kGroup].load(std::memory_order_relaxed) == 0) {
+    index = (index / kGroup + 1) * kGroup;
+  }
+  return std::min(index, set_count_);
+}
 
 LeaseTable::Locked LeaseTable::find(std::uint64_t key) noexcept {
   if (key == 0) key = 1;
@@ -53,6 +62,7 @@ LeaseTable::Locked LeaseTable::find_or_enter(std::uint64_t key, const LeaseView&
   if (victim == kWays) return found;
   if (set.keys[victim] == 0) {
     occupied_.fetch_add(1, std::memory_order_relaxed);
+    used_[set_of(key) / kGroup].fetch_add(1, std::memory_order_relaxed);
   } else if (least > 0) {
     evictions_.fetch_add(1, std::memory_order_relaxed);
     kind_of(kinds_, set.leases[victim].policy->bucket).evictions.fetch_add(1, std::memory_order_relaxed);

@@ -64,6 +64,27 @@ TEST_F(LeaseTableTest, WhatIsToBePaidStays) {
   EXPECT_EQ(table_.evictions(), 0u);
 }
 
+TEST(LeaseTable, LooksOnlyWhereLeasesMayBe) {
+  constexpr LeaseView kUp{.up = true, .gateways = 2, .connection = 1, .life_ns = 1'000'000'000};
+  const SharedPolicy policy{.name = "p", .bucket = make_bucket_policy(10, 1).value()};
+  LeaseTable table(std::size_t{1} << 22);
+  EXPECT_EQ(table.next_used(0), table.sets());
+  for (std::uint64_t n = 1; n <= 20; ++n) {
+    const auto found = table.find_or_enter(n * 0x9E3779B97F4A7C15, kUp, 3600'000'000'000);
+    ASSERT_TRUE(found.entered);
+    found.lease->policy = &policy;
+  }
+  std::size_t seen = 0, looked_at = 0;
+  for (std::size_t set = table.next_used(0); set < table.sets(); set = table.next_used(set + 1)) {
+    ++looked_at;
+    table.visit_set(set, [&](std::uint64_t, Lease&) { return ++seen, false; });
+  }
+  EXPECT_EQ(seen, 20u);
+  EXPECT_LE(looked_at, 20u * 16);
+  EXPECT_EQ(table.occupied(), 0u);
+  EXPECT_EQ(table.next_used(0), table.sets());
+}
+
 TEST(LeaseQueue, IsBoundedAndInOrder) {
   LeaseQueue queue(3);
   EXPECT_TRUE(queue.push(1) && queue.push(2) && queue.push(3));
