@@ -1,6 +1,7 @@
 #include "limit/lease.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace lotagate::limit {
 namespace {
@@ -213,10 +214,17 @@ void lease_adopt(Lease& lease, const SharedPolicy& policy) noexcept {
   lease.need = std::min(lease.need, policy.bucket.burst);
 }
 
+namespace {
+
+std::uint32_t patience(const Lease& lease) noexcept { return (1u << lease.patience_bits) - 1; }
+
+}  // namespace
+
 bool lease_may_ask(const Lease& lease) noexcept {
   if (lease.queued) return false;
-  if (lease.owed > 0 || lease.refund > 0) return true;
+  if (lease.owed > patience(lease) || lease.refund > 0) return true;
   if (lease.timed) return false;
+  if (lease.owed > 0) return true;
   if (lease.need > 0 || lease.broken) return true;
   return lease.last_grant > 0 && lease.old_tokens + lease.fresh_tokens <= lease.last_grant / 2;
 }
@@ -251,7 +259,7 @@ std::uint64_t lease_due_ns(const Lease& lease, const LeaseView& view, std::uint6
   if (lease.owed > 0) {
     // The store need not hear of every token while much of the credit is left; a bucket that is asked all the time
     // would cost it, and this machine, 500 calls a second.
-    const bool patient = lease.known && lease.owed <= credit(lease, view, now_ns) / 4;
+    const bool patient = lease.owed <= patience(lease);
     return patient ? std::max(floor, lease.asked_ns + kChargeEveryNs) : floor;
   }
   const bool wants =
@@ -319,6 +327,9 @@ void lease_answered(Lease& lease, const LeaseCall& call, const LeaseAnswer& answ
   const bool holds = lease.old_tokens + lease.fresh_tokens > 0;
   lease.alone = !holds || (lease.alone && answer.alone);
   lease.wait_until_ns = 0;
+  // A quarter of the credit.
+  const std::uint64_t patient = (std::uint64_t{lease.owed} + credit(lease, view, now_ns)) / 4;
+  lease.patience_bits = static_cast<std::uint8_t>(std::min(static_cast<int>(std::bit_width(patient + 1)) - 1, 31));
   if (call.want == 0) return;
   const std::uint32_t grant = std::min(answer.grant, call.want);
   lease.last_grant = grant;

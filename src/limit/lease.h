@@ -84,6 +84,7 @@ struct Lease {
   bool queued;                   // the keeper looks at it at once, or a call is under way
   bool timed;                    // the keeper looks at it later
   bool in_flight;                // a call is under way
+  std::uint8_t patience_bits;    // by the last answer, 2^n - 1 tokens may be owed for kChargeEveryNs
 };
 
 // A gateway's own bucket while the store is away: its share, rounded up, of the burst and the rate.
