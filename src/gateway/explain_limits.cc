@@ -5,26 +5,13 @@
 
 #include "access/issued_rights.h"
 #include "config/units.h"
+#include "limit/key_names.h"
 
 namespace lotagate {
 namespace {
 
 using config::LimitKeyPart;
 using limit::KeyDomain;
-
-std::string_view name_of(KeyDomain domain) {
-  switch (domain) {
-    case KeyDomain::user: return "user";
-    case KeyDomain::tenant: return "tenant";
-    case KeyDomain::address: return "address";
-    case KeyDomain::api_key: return "api_key";
-    case KeyDomain::route: return "route";
-    case KeyDomain::service: return "service";
-    case KeyDomain::header: return "header";
-    case KeyDomain::claim: return "claim";
-  }
-  return {};
-}
 
 KeyDomain domain_of(LimitKeyPart::Kind kind) {
   switch (kind) {
@@ -70,8 +57,8 @@ std::string printable(std::string_view value) {
 ExplainedKeyPart explain_part(const config::CompiledKeyPart& part, const LimitQuestion& question, bool address_known) {
   LimitValue found = limit_value(part, question);
   KeyDomain own = domain_of(part.kind);
-  ExplainedKeyPart out{.part = std::string(name_of(own)),
-                       .kind = std::string(name_of(found.domain)),
+  ExplainedKeyPart out{.part = std::string(limit::domain_name(own)),
+                       .kind = std::string(limit::domain_name(found.domain)),
                        .value = printable(found.value),
                        .why = found.domain == own ? std::string() : why_absent(part, question)};
   if (!part.name.empty()) out.part += ' ' + part.name;
