@@ -65,12 +65,12 @@ def test_the_output_of_explain(command, output):
 
 # What the sources say, and how the document says it.
 NUMBERS = [
-    ("src/config/config.h", "milliseconds timeout = milliseconds(20)", "does not answer within 20 ms (`timeout`)"),
+    ("src/config/config.h", "milliseconds timeout = milliseconds(20)", "does not answer within 20 ms (`timeout`;"),
     ("src/limit/shared_policy.h", "lease_life{1200}", "Tokens that lie unspent for 1.2 s go back"),
     ("src/limit/shared_policy.h", "lease_life{1200}", "tokens + refill × (t + 1.2) + (G - 1) × ⌈tokens / G⌉ + G"),
     ("src/limit/shared_policy.h", "probe_every{250}", "one probe every 250 ms"),
     ("src/limit/shared_policy.h", "heartbeat_every{500}", "announce themselves every 0.5 s"),
-    ("src/limit/shared_policy.h", "gateway_life{3000}", "not heard of for 3 s is not counted"),
+    ("src/limit/shared_policy.h", "gateway_life{3000}", "not heard of for 3 s is missed, and not counted when it has been missing for 3 s more"),
     ("src/limit/lease.h", "kAskEveryNs = 2'000'000", "the same one at most every 2 ms"),
     ("src/limit/bucket_table.h", "3e-5", "probability of 3 in 100,000"),
     ("src/access/access_answer.cc", '"free", "pro", "enterprise"', "A plan is `free`, `pro` or `enterprise`"),
