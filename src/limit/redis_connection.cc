@@ -30,18 +30,23 @@ struct ReplyFunctions {
   redisReplyObjectFunctions original, bounded;
 };
 
-ReplyFunctions& reply_functions(const redisReader* reader) {
-  static ReplyFunctions functions{.original = *reader->fn, .bounded = *reader->fn};
-  return functions;
-}
+ReplyFunctions& reply_functions(const redisReader* reader);
 
-void bound_arrays(redisReader& reader) {
-  ReplyFunctions& functions = reply_functions(&reader);
+ReplyFunctions bounded(const redisReplyObjectFunctions& original) {
+  ReplyFunctions functions{.original = original, .bounded = original};
   functions.bounded.createArray = [](const redisReadTask* task, auto count) -> void* {
     return count > kMostElements ? nullptr : reply_functions(nullptr).original.createArray(task, count);
   };
-  reader.fn = &functions.bounded;
+  return functions;
 }
+
+// Those of the first reader, which all readers have; never written again. Without a reader: after the first.
+ReplyFunctions& reply_functions(const redisReader* reader) {
+  static ReplyFunctions functions = bounded(*reader->fn);
+  return functions;
+}
+
+void bound_arrays(redisReader& reader) { reader.fn = &reply_functions(&reader).bounded; }
 
 }  // namespace
 
