@@ -186,7 +186,9 @@ TEST_F(RedisCluster, ACopyThatLagsBehindIsToldWhatIsRemembered) {
   --user;
   const std::string key = bucket_at_home(), earlier = nodes_[home]->command({"GET", key});
   EXPECT_EQ(take_all(buckets, policy, user), 19u);
-  std::this_thread::sleep_for(milliseconds(100));  // all is charged
+  // All is charged: the bucket is full again 19 intervals later than after the first.
+  const std::uint64_t charged = std::stoull(earlier) + 19 * (policy.bucket.interval_ns / 1000);
+  ASSERT_TRUE(eventually([&] { return std::stoull(nodes_[home]->command({"GET", key})) >= charged; }));
   nodes_[home]->command({"SET", key, earlier});
   nodes_[home]->suspend();
   const std::uint64_t before = buckets.stats().calls_timed_out;

@@ -299,7 +299,8 @@ TEST(SharedBucketsFailure, WhoFindsAnEmptiedStoreFirstKnowsOfTheOthers) {
   ASSERT_TRUE(eventually([&] { return first.buckets.stats().calls_ok > before + 1; }));
   server.end(SIGKILL);
   ASSERT_TRUE(first.waits_for(false));
-  std::this_thread::sleep_for(milliseconds(600));  // the life of a gateway, and more
+  const MonotonicTime lost = now();
+  ASSERT_TRUE(eventually([&] { return now() > lost + settings.gateway_life; }));
   server.start();
   ASSERT_TRUE(first.waits_for(true));
   EXPECT_GE(first.buckets.stats().live_gateways, 2u);
