@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness import configs, http1
+from harness.backend import answer_when
 from harness.client import RawClient
 from harness.limits import NEVER, admitted, open_routes, remaining, statuses
 from harness.problems import expect_problem
@@ -105,14 +106,7 @@ def test_the_debt_is_bounded(gateway, backend):
 def test_reserves_hold_back_requests_at_once(gateway, backend):
     """On the last tokens no more start than there are reserves for."""
     release = threading.Event()
-
-    def handler(connection):
-        while True:
-            connection.read_request()
-            release.wait(10)
-            connection.send(http1.response_text(200, [("X-Tokens-Used", "1")], b"ok"))
-
-    server = backend(handler)
+    server = backend(answer_when(release, lambda _: http1.response_text(200, [("X-Tokens-Used", "1")], b"ok")))
     limits = {"limit": {**SETTLED, "tokens": 35}}
     instance = gateway(open_routes(server.url, limits, {"/": ["limit"]}, workers=2))
     clients = [RawClient(instance.port) for _ in range(3)]

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness import http1
+from harness.backend import answer_when
 from harness.client import RawClient
 from harness.limits import NEVER, Crowd, admitted, expect_exact, expect_no_more, open_routes, passed, public, remaining, statuses
 from harness.problems import expect_problem
@@ -142,14 +143,7 @@ def test_a_smaller_limit_after_a_reload_holds_at_once(gateway, backend):
 def test_clients_that_leave_have_taken_what_they_asked_for(gateway, backend):
     """A request that was admitted is not given back because nobody waits for its answer."""
     release = threading.Event()
-
-    def handler(connection):
-        while True:
-            connection.read_request()
-            release.wait(10)
-            connection.send(http1.response_text(200, [], b"ok"))
-
-    server = backend(handler)
+    server = backend(answer_when(release))
     instance = gateway(public(server.url, 5))
     for count in range(1, 4):
         client = RawClient(instance.port)

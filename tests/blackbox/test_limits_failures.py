@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from harness import configs, http1
+from harness.backend import answer_when
 from harness.client import RawClient, get
 from harness.limits import NEVER, Club, admitted, open_routes, parse_items, remaining, statuses
 from harness.problems import expect_problem
@@ -53,14 +54,7 @@ def test_what_a_good_answer_says_is_left_is_what_is_left(gateway, backend):
 def test_guesses_at_once_do_not_hurry_past_the_limit(gateway, backend):
     """Every one under way holds a token, whatever it turns out to be."""
     release = threading.Event()
-
-    def handler(connection):
-        while True:
-            connection.read_request()
-            release.wait(10)
-            connection.send(http1.response_text(401, [], b"{}"))
-
-    server = backend(handler)
+    server = backend(answer_when(release, lambda _: http1.response_text(401, [], b"{}")))
     instance = gateway(open_routes(server.url, {"limit": FAILURES}, {"/": ["limit"]}, workers=2))
     clients = [RawClient(instance.port) for _ in range(8)]
     for client in clients:

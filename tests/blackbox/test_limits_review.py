@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from harness import http1
-from harness.backend import answer_all
+from harness.backend import answer_all, answer_when
 from harness.client import RawClient
 from harness.gateway import BINARY
 from harness.limits import NEVER, Club, admitted, open_routes, parse_items, remaining, statuses
@@ -79,15 +79,8 @@ def test_trailers_count_where_the_head_says_nothing(gateway, backend, head, trai
 def test_who_leaves_the_queue_has_asked_but_used_nothing(gateway, backend):
     """Otherwise to leave would be a way to ask again and again, and nobody would ever be refused."""
     release = threading.Event()
-
-    def handler(connection):
-        while True:
-            connection.read_request()
-            release.wait(10)
-            connection.send(http1.response_text(200, [], b"ok"))
-
     limits = {"calls": {"key": "address", "rate": "9/d"}, "limit": SETTLED, "failures": {"key": "address", "rate": "8/d", "count": [401]}}
-    config = open_routes(backend(handler).url, limits, {"/": list(limits)}, concurrency_limits={
+    config = open_routes(backend(answer_when(release)).url, limits, {"/": list(limits)}, concurrency_limits={
         "one": {"key": "address", "requests": 1, "queue": {"requests": 5}}})
     config["routes"][0]["concurrency"] = ["one"]
     instance = gateway(config)

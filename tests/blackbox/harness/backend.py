@@ -109,6 +109,16 @@ def ok(_request):
     return http1.response_text(200, [("Content-Type", "text/plain")], b"ok")
 
 
+def answer_when(event, answer=ok):
+    """As answer_all, but no answer goes out before `event` is set."""
+
+    def held(request):
+        event.wait(10)
+        return answer(request)
+
+    return answer_all(held)
+
+
 def echo(request):
     return http1.response_text(200, [("Content-Type", "application/octet-stream")], request.body)
 
