@@ -112,7 +112,7 @@ def test_R02_a_clock_that_jumps_all_the_time_changes_no_rate(gateway, backend, t
 def test_R03_exact_with_every_worker_at_one_key(gateway, backend, key):
     server = backend()
     instance = gateway(public(server.url, 60, "120/s", 8, key=key))
-    count = expect_exact(Crowd([instance.port] * 16).wait(3000).stop(), burst=60, rate=120)
+    count = expect_exact(Crowd([instance.port] * 16).wait(3000, span=1.5).stop(), burst=60, rate=120)
     assert len(server.requests) == count
 
 
