@@ -19,10 +19,10 @@ TIME_LIMIT = 120
 RUNNERS = {"h": real_clients.http_client, "f": real_clients.fetch, "u": real_clients.undici, "c": real_clients.curl}
 
 
-def run(client, port, planned, directory):
+def run(client, port, planned, directory, answered=lambda: None):
     directory.mkdir(exist_ok=True)
     if client == "b":
-        return real_clients.chromium(port, planned, directory, TIME_LIMIT)
+        return real_clients.chromium(port, planned, directory, TIME_LIMIT, answered)
     return RUNNERS[client](port, list(planned.cases.values()), directory, TIME_LIMIT)
 
 
@@ -43,7 +43,11 @@ def test_ordinary_requests_pass_untouched(gateway, backend, tmp_path, client):
     instance = gateway(configs.public(backend(through).url, {"errors": "passthrough", "forward_token": True}))
     direct_server = backend(direct)
 
-    results = run(client, instance.port, through, tmp_path / "through")
+    def forwarded():
+        """What reached the backend: the plan, and with a browser its page, the plan itself and the report."""
+        return through.requests_seen() + (len(through.files) + 1 if client == "b" else 0)
+
+    results = run(client, instance.port, through, tmp_path / "through", lambda: instance.wait_log(forwarded()))
     run(client, direct_server.port, direct, tmp_path / "direct")
 
     wrong = {}
@@ -58,11 +62,8 @@ def test_ordinary_requests_pass_untouched(gateway, backend, tmp_path, client):
     )
     assert not through.strays
 
-    forwarded = through.requests_seen() + (
-        len(through.files) + 1 if client == "b" else 0
-    )  # the page, its plan and report
-    records = instance.wait_log(forwarded)
-    assert len(records) == forwarded
+    records = instance.wait_log(forwarded())
+    assert len(records) == forwarded()
     odd = [record for record in records if record["code"] or record["end"] != "complete" or record["attempts"] != 1]
     assert not odd, odd[:5]
 

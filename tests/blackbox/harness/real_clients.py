@@ -202,8 +202,10 @@ class Chromium:
         self._log.close()
 
 
-def chromium(port, planned: PlannedBackend, directory, timeout):
+def chromium(port, planned: PlannedBackend, directory, timeout, answered):
+    """`answered()` returns when the answers to everything that was planned are on their way: the browser ends then."""
     with Chromium(f"http://127.0.0.1:{port}/page.html", directory):
         planned.wait(lambda: planned.reports, "the browser's report", timeout)
         planned.wait(planned.all_seen, "the beacons", timeout)  # a page is not told when they have been sent
+        answered()
     return {result["name"]: result for result in planned.reports[0]}
