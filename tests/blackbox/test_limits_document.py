@@ -217,9 +217,12 @@ def test_model_cost(gateway, backend, tmp_path):
 def test_cluster_wide(gateway, backend, tmp_path, redis):
     server = redis()
     place = Place("cluster-wide.yaml", gateway, backend, tmp_path, **{"127.0.0.1:6379": f"127.0.0.1:{server.port}"})
-    assert place.gateway.get("/api/v1/payments", place.user()).status == 200
-    eventually(lambda: len(server.keys("lotagate:limit:p*")) == 2, "both shared buckets in the store, and no other")
+
+    def pay():
+        return place.gateway.get("/api/v1/payments", place.user()).status
+
+    eventually(lambda: pay() == 200 and len(server.keys("lotagate:limit:p*")) == 2, "both shared buckets in the store, and no other")
     server.kill()
-    eventually(lambda: place.gateway.get("/api/v1/payments", place.user()).status == 503, "payments to be closed")
+    eventually(lambda: pay() == 503, "payments to be closed")
     assert place.gateway.get("/api/v1/models", place.user()).status == 200
 

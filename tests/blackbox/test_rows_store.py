@@ -144,6 +144,7 @@ def test_R04_a_store_that_forgets(fleet, redis, loss):
     them = fleet(server, {"/": {"tokens": 60, "refill": NEVER}}, 3)
     crowd = Crowd(them.ports)
     eventually(lambda: len(passed(sum(crowd.events, []))) >= 60, "the burst")
+    them.wait_told()
     key, = server.keys("*limit*")
     actions = {"keys": ["FLUSHALL"], "scripts": ["SCRIPT", "FLUSH"], "one key": ["DEL", key]}
     if loss == "restart":
@@ -165,8 +166,7 @@ def test_R04_a_key_of_another_kind(fleet, redis, value):
     server = redis()
     them = fleet(server, {"/one": LIMIT, "/two": LIMIT}, count=2)
     one, two = Crowd(them.ports, "/one"), Crowd(them.ports, "/two")
-    eventually(lambda: len(server.keys("*:limit:*")) == 2, "both buckets")
-    key, = server.keys("*:limit:one:*")
+    key = eventually(lambda: server.keys("*:limit:two:*") and server.keys("*:limit:one:*"), "both buckets")[0]
     with server.client() as client:
         client.command("MULTI")
         client.command("DEL", key)

@@ -164,7 +164,8 @@ def test_a_password_a_user_and_a_database(gateway, backend, redis, tmp_path):
     for options, section in ways:
         server = redis(**options)
         secret.write_text("hunter2!\n", encoding="ascii")
-        them = Fleet(gateway, backend, {"url": server.url, "password_file": str(secret), "prefix": "mine", **section}, {"/": LIMIT}, 2)
+        them = Fleet(gateway, backend, {"url": server.url, "password_file": str(secret), "prefix": "mine", **section},
+                     {"/": {"tokens": BURST, "refill": NEVER}}, 2)
         them.wait_members(server, prefix="mine")
         assert {instance.get("/").status for instance in them.gateways} == {200}
         eventually(lambda server=server: [key for key in server.keys() if key.startswith("mine:limit:")], "the bucket in its database")
@@ -181,7 +182,7 @@ def test_a_user_with_the_rights_that_the_document_names(gateway, backend, redis,
     them.wait_members(server)
     expect_within(Crowd(them.ports).wait(500).stop(), BURST, RATE, gateways=2)
     them.wait_store(True)
-    assert server.keys("lotagate:limit:limit:*") and server.calls("evalsha") > 5
+    assert server.calls("set") > 0 and server.calls("evalsha") > 5
 
 
 def test_a_wrong_password_is_said_and_not_shown(gateway, backend, redis, tmp_path):

@@ -46,8 +46,8 @@ class Fleet:
 
     def __init__(self, start, backend, store, limits, count=4, **more):
         """`store`: the `limit_store` section; `limits`: {path: limit without its key}."""
-        if isinstance(store, str):  # a machine that is busy with tests is not a store that is away
-            store = {"url": store, "timeout": "200ms"}
+        store = store if isinstance(store, dict) else {"url": store}
+        store = {"timeout": "200ms", **store}  # a machine that is busy with tests is not a store that is away
         self.server = backend()
         self._start = start
         names = {path: path.strip("/") or "limit" for path in limits}
@@ -94,6 +94,15 @@ class Fleet:
         before = members()
         eventually(lambda: all(score > before.get(name, 0) for name, score in members().items()), "everybody's next heartbeat")
         return self
+
+    def wait_told(self):
+        """Until the store has told every gateway how things are now: the second answer from here was asked for since."""
+        def answers():
+            scrapes = [parse(instance.admin("/metrics").body.decode()) for instance in self.gateways]
+            return [scrape.sum("lotagate_rate_limit_store_calls_total") for scrape in scrapes]
+
+        before = answers()
+        eventually(lambda: all(now >= then + 2 for now, then in zip(answers(), before)), "everybody's next two answers")
 
     def waited(self, seconds):
         """How many requests spent more than that in the gateways; a bucket of the histogram of their own time."""
