@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.planned import PlannedBackend
@@ -180,12 +181,14 @@ class Chromium:
         profile = directory / "profile"
         profile.mkdir()
         self._log = open(directory / "chromium.log", "wb")
+        # It leaves its socket behind when it is ended, and a test's own directory is too deep for the name of a socket.
+        self._temporary = tempfile.TemporaryDirectory(prefix="lotagate-chromium-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [CHROMIUM, *CHROMIUM_OPTIONS, f"--user-data-dir={profile}", url],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, "HOME": str(directory)},
+            env={**os.environ, "HOME": str(directory), "TMPDIR": self._temporary.name},
             start_new_session=True,
         )
 
@@ -199,6 +202,7 @@ class Chromium:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, 9)  # a session of its own: the browser and its children
             self._process.wait()
+        self._temporary.cleanup()
         self._log.close()
 
 
